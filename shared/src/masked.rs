@@ -1,1 +1,69 @@
-//! (in the making)
+//! The masked card number: the first six and the last four digits at most (PCI DSS 3.4.1), never more.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::InvalidId;
+
+/// A masked PAN such as `999900******0017`: six digits, asterisks, four digits; 12 to 19 characters in all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MaskedPan(String);
+
+impl MaskedPan {
+    /// The masked form as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last four digits, for a caller's list.
+    #[must_use]
+    pub fn last_four(&self) -> &str {
+        self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for MaskedPan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for MaskedPan {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let length = text.len();
+        let shown = |index: usize| index < 6 || index + 4 >= length;
+        let well_formed = (12..=19).contains(&length)
+            && text.bytes().enumerate().all(|(i, b)| if shown(i) { b.is_ascii_digit() } else { b == b'*' });
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidId("masked card number")) }
+    }
+}
+
+impl TryFrom<String> for MaskedPan {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<MaskedPan> for String {
+    fn from(masked: MaskedPan) -> Self {
+        masked.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clear_number_is_no_masked_number() {
+        assert!("9999000000000017".parse::<MaskedPan>().is_err());
+        assert!("9999000*****0017".parse::<MaskedPan>().is_err());
+        assert_eq!("999900******0017".parse::<MaskedPan>().unwrap().last_four(), "0017");
+    }
+}
