@@ -1,0 +1,182 @@
+//! What officers do: unlock, register parties, set up programs. Everything but unlocking takes two of them.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::ids::{ApprovalToken, ProgramName};
+use crate::money::Currency;
+use crate::mtls::identity::Identity;
+
+/// Whether the vault holds its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LockState {
+    /// No key in memory: everything but health, status and unlock answers 503.
+    Locked,
+    /// Serving.
+    Unlocked,
+}
+
+/// Answer (200) of [`super::paths::STATUS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Whether the vault holds its keys.
+    pub state: LockState,
+    /// The version of the program.
+    pub version: String,
+    /// Shares given so far in the running unlock.
+    pub shares_given: u8,
+    /// Shares needed; absent when the vault has no custodians (development key file).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares_needed: Option<u8>,
+}
+
+/// Hand in a share of the root key. The body carries a secret: it has no `Debug` and is wiped by its owner.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GiveShare {
+    /// The share's text, as the ceremony printed it.
+    pub share: zeroize::Zeroizing<String>,
+}
+
+/// The rules of a card program. Changed by two officers only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Program {
+    /// Its name.
+    pub name: ProgramName,
+    /// The partner whose cards these are: the name in the certificate's URI SAN.
+    pub partner: String,
+    /// The processor that may verify PINs and CVVs of this program.
+    pub processor: String,
+    /// The personalisation bureau.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bureau: Option<String>,
+    /// Currency of the program's balances.
+    pub currency: Currency,
+    /// 6 to 12 leading digits under which cards are issued.
+    pub bin: String,
+    /// Months from issue to expiry.
+    pub validity_months: u16,
+    /// Whether plastic of a virtual card may be ordered.
+    pub digital_first: bool,
+    /// Fewest digits of a PIN (at least 4).
+    pub pin_min_digits: u8,
+    /// Most digits of a PIN (at most 12).
+    pub pin_max_digits: u8,
+    /// Whether holder proofs are demanded.
+    pub holder_proof: HolderProofPolicy,
+    /// How further keys come in.
+    pub enrolment: EnrolmentPolicy,
+    /// What may be done per hour.
+    pub budgets: Budgets,
+}
+
+/// Whether card data leaves without a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HolderProofPolicy {
+    /// Never.
+    Required,
+    /// For holders who never had a key (clients written to the letter of the seed).
+    Optional,
+}
+
+/// How a further key of a holder becomes active without co-signature, possession or ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum EnrolmentPolicy {
+    /// After this many hours as pending.
+    MaturesAfter {
+        /// Hours, at least 1.
+        hours: u16,
+    },
+    /// Only by two officers.
+    OfficersOnly,
+    /// First and further keys need an enrolment ticket of the partner.
+    Ticket,
+}
+
+/// Upper bounds per hour (and per card, holder, partner); persistent, counting everything that emits card data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Budgets {
+    /// Reveals and CVV resets of one card.
+    pub emissions_per_card: u32,
+    /// Reveals, CVV resets and proven issues of one holder.
+    pub emissions_per_holder: u32,
+    /// The same over all holders of the partner.
+    pub emissions_per_partner: u32,
+    /// The same through one gateway.
+    pub emissions_per_gateway: u32,
+    /// Cards issued to one holder.
+    pub issues_per_holder: u32,
+    /// PIN sets of one card.
+    pub pin_sets_per_card: u32,
+    /// Keys enrolled by one holder.
+    pub enrolments_per_holder: u32,
+    /// Cards erased through one gateway.
+    pub erasures_per_gateway: u32,
+}
+
+/// A registered person or party: a certificate alone grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Party {
+    /// Role and name, as in the certificate's URI SAN.
+    pub identity: Identity,
+    /// Hex SHA-256 of the certificate's SubjectPublicKeyInfo.
+    pub key_thumbprint: String,
+}
+
+/// What can be proposed to a second officer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type", content = "parameters", deny_unknown_fields)]
+pub enum Proposal {
+    /// Create a program or change its rules (never its partner).
+    SetProgram(Program),
+    /// Register a person or party, or the next key of one.
+    RegisterParty(Party),
+    /// Strike a person or party from the register.
+    StrikeParty(Identity),
+}
+
+/// Answer (201) to a proposal, and an item of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// Its token.
+    pub id: ApprovalToken,
+    /// What would be done.
+    pub proposal: Proposal,
+    /// Hex SHA-256 of the exact parameters: what the second officer repeats.
+    pub hash: String,
+    /// Who proposed it.
+    pub proposed_by: Identity,
+    /// Where it stands.
+    pub state: ApprovalState,
+    /// When it lapses.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+}
+
+/// Where an approval stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ApprovalState {
+    /// Waits for a second officer.
+    Open,
+    /// Approved and done.
+    Done,
+    /// Lapsed.
+    Expired,
+}
+
+/// Approve a proposal by repeating its hash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approve {
+    /// The hash shown with the proposal.
+    pub hash: String,
+}

@@ -1,0 +1,128 @@
+//! Where the vault's operations are. The text after each name says which role may call it.
+
+use crate::ids::{ApprovalToken, CardToken, HolderToken};
+use crate::thumbprint::Thumbprint;
+
+/// `GET`, every role: liveness.
+pub const HEALTH: &str = "/health";
+/// `GET`, every role: locked or unlocked, version, slots.
+pub const STATUS: &str = "/v1/status";
+/// `GET`, every role: this API as an OpenAPI 3.1 document.
+pub const OPENAPI: &str = "/openapi.json";
+/// `GET`, every role: the vault's public keys with their attestation.
+pub const KEYS: &str = "/v1/keys";
+/// `POST`, officers who are custodians: one share of the root key.
+pub const UNLOCK: &str = "/v1/unlock";
+/// `POST`, officers: lock the vault, forgetting every key.
+pub const LOCK: &str = "/v1/lock";
+/// `GET`, officers and auditors: programs. Changed through approvals.
+pub const PROGRAMS: &str = "/v1/programs";
+/// `GET`, officers and auditors: registered persons and parties. Changed through approvals.
+pub const PARTIES: &str = "/v1/parties";
+/// `POST` (propose) and `GET` (list), officers.
+pub const APPROVALS: &str = "/v1/approvals";
+/// `POST`, gateway: create a holder.
+pub const HOLDERS: &str = "/v1/holders";
+/// `POST`, processors: does this CVV belong to this PAN?
+pub const VERIFY_CVV: &str = "/v1/processor/cvv/verify";
+/// `POST`, processors: does this PIN belong to this PAN?
+pub const VERIFY_PIN: &str = "/v1/processor/pin/verify";
+/// `GET`, auditors and officers: events, `?from=&limit=`.
+pub const AUDIT_EVENTS: &str = "/v1/audit/events";
+/// `GET`, auditors and officers: the signed head of the chain.
+pub const AUDIT_HEAD: &str = "/v1/audit/head";
+
+/// `POST`, another registered officer than the one who proposed.
+#[must_use]
+pub fn approve(approval: &ApprovalToken) -> String {
+    format!("{APPROVALS}/{approval}/approve")
+}
+
+/// `GET`, gateway: a holder's keys; `POST`, gateway: enrol one.
+#[must_use]
+pub fn holder_keys(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/keys")
+}
+
+/// `POST`, gateway: revoke a key.
+#[must_use]
+pub fn revoke_key(holder: &HolderToken, key: &Thumbprint) -> String {
+    format!("{HOLDERS}/{holder}/keys/{key}/revoke")
+}
+
+/// `POST`, gateway: a challenge for holder operations.
+#[must_use]
+pub fn holder_challenges(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/challenges")
+}
+
+/// `POST`, gateway: judge the proof and open the payload of a request to create a card, without creating it.
+#[must_use]
+pub fn open_issue_payload(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/issue-payload")
+}
+
+/// `POST`, gateway: issue a card.
+#[must_use]
+pub fn issue(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/cards")
+}
+
+/// A path below one card.
+fn card(card: &CardToken, verb: &str) -> String {
+    format!("/v1/cards/{card}/{verb}")
+}
+
+/// `POST`, gateway: a challenge for operations on this card.
+#[must_use]
+pub fn card_challenges(token: &CardToken) -> String {
+    card(token, "challenges")
+}
+
+/// `POST`, gateway: full card data, for the key of the request.
+#[must_use]
+pub fn reveal(token: &CardToken) -> String {
+    card(token, "reveal")
+}
+
+/// `POST`, gateway: a new CVV, told to the holder.
+#[must_use]
+pub fn reset_cvv(token: &CardToken) -> String {
+    card(token, "cvv")
+}
+
+/// `POST`, gateway: a new CVV, told to nobody (an administrator's reset).
+#[must_use]
+pub fn reset_cvv_unseen(token: &CardToken) -> String {
+    card(token, "cvv-unseen")
+}
+
+/// `POST`, gateway: order plastic of a virtual card.
+#[must_use]
+pub fn print(token: &CardToken) -> String {
+    card(token, "print")
+}
+
+/// `POST`, gateway: set the PIN.
+#[must_use]
+pub fn set_pin(token: &CardToken) -> String {
+    card(token, "pin")
+}
+
+/// `POST`, gateway: clear the PIN try counter (when lock code 6 is lifted).
+#[must_use]
+pub fn clear_pin_tries(token: &CardToken) -> String {
+    card(token, "pin-tries/clear")
+}
+
+/// `POST`, gateway: set the one-way flag of an irreversible lock.
+#[must_use]
+pub fn lock_finally(token: &CardToken) -> String {
+    card(token, "final-lock")
+}
+
+/// `POST`, gateway and officers: close the card for good and destroy its secrets after the grace time.
+#[must_use]
+pub fn erase(token: &CardToken) -> String {
+    card(token, "erase")
+}
