@@ -54,7 +54,7 @@ impl FromStr for Expiry {
         if !well_formed {
             return Err(invalid);
         }
-        let number = |range| text.get(range).and_then(|part| part.parse::<u16>().ok());
+        let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u16>().ok());
         let (Some(year), Some(month)) = (number(0..4), number(5..7)) else { return Err(invalid) };
         let month = u8::try_from(month).ok().filter(|month| (1..=12).contains(month)).ok_or(invalid)?;
         let expiry = Self { year: i32::from(year), month };
