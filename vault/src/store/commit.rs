@@ -1,0 +1,318 @@
+//! Group commit: one thread runs every transaction, lays the group of those that wait over the engine in one batch,
+//! makes it durable with one sync, and only then answers. What a caller was told survives a power cut.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::anchor::AnchorWriter;
+use super::batch::Batch;
+use super::commit_record::{COMMIT_KEY, CommitRecord};
+use super::engine::{Engine, EngineError};
+use super::poison::Poison;
+use super::space::FreeSpace;
+use super::tree::Tree;
+use super::txn::{MAX_TRANSACTION_BYTES, Txn, TxnError};
+
+/// Transactions that may wait. At the slowest measured rate (some 2,000 a second) that is half a second of work; more
+/// waiting only makes answers late.
+const QUEUE_LENGTH: usize = 1024;
+
+/// Transactions in one group. Sixty-four writers, the most the benchmarks use, fit four times; a larger group delays
+/// its first transaction and saves no further sync.
+const GROUP_LENGTH: usize = 256;
+
+/// Once a group holds this many bytes it is closed; with the transaction that crossed the line it stays below sled's log
+/// buffer (512 KiB).
+const GROUP_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
+
+/// How long a caller waits for a place in the queue.
+const BUSY_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a caller waits for the answer. A sync takes milliseconds; an engine that hangs (spacejam/sled#1412) must not
+/// hold every request for ever.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+
+type Answer = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+type Work = Box<dyn FnOnce(Result<&mut Txn<'_>, CommitError>) -> Option<Ran> + Send>;
+
+/// What came of a piece of work before its group is durable.
+struct Ran {
+    succeeded: bool,
+    answer: Answer,
+}
+
+enum Message {
+    Work(Work),
+    Close,
+}
+
+/// A handle to the commit thread.
+#[derive(Clone)]
+pub struct Committer {
+    queue: mpsc::Sender<Message>,
+    poison: Poison,
+    done: watch::Receiver<bool>,
+    reached: watch::Receiver<CommitRecord>,
+}
+
+impl Committer {
+    /// Starts the commit thread where `record` says that the store stands.
+    pub(super) fn start(
+        engine: Arc<dyn Engine>,
+        record: CommitRecord,
+        space: FreeSpace,
+        anchor: AnchorWriter,
+    ) -> std::io::Result<Self> {
+        let (queue, messages) = mpsc::channel(QUEUE_LENGTH);
+        let poison = Poison::none();
+        let (done_sender, done) = watch::channel(false);
+        let (reached_sender, reached) = watch::channel(record);
+        let thread = CommitThread {
+            engine,
+            record,
+            space,
+            anchor,
+            poison: poison.clone(),
+            reached: reached_sender,
+        };
+        std::thread::Builder::new()
+            .name("store-commit".to_owned())
+            .spawn(move || {
+                thread.run(messages);
+                // Nobody may be left to hear it.
+                let _ = done_sender.send(true);
+            })?;
+        Ok(Self {
+            queue,
+            poison,
+            done,
+            reached,
+        })
+    }
+
+    /// Runs `work` on the commit thread over all earlier writes, and answers once its group is durable: also when `work`
+    /// only read or failed, since it may have seen writes of the same group. An `Err` of `work` leaves no trace.
+    /// Dropping the future does not take the work back.
+    ///
+    /// # Errors
+    /// [`CommitError`]; its variants say whether the work may have been written.
+    pub async fn commit<T, E>(
+        &self,
+        work: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<T, E>, CommitError>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Work(wrap(work, reply));
+        match timeout(BUSY_AFTER, self.queue.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(self.closed()),
+            Err(_) => return Err(CommitError::Busy),
+        }
+        match timeout(STALLED_AFTER, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(self.closed()),
+            Err(_) => Err(CommitError::Stalled),
+        }
+    }
+
+    /// What ends the store's life when it is set.
+    pub(super) fn poison(&self) -> &Poison {
+        &self.poison
+    }
+
+    /// The last durable commit.
+    #[must_use]
+    pub fn reached(&self) -> CommitRecord {
+        *self.reached.borrow()
+    }
+
+    /// Transactions that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Commits what waits, writes the anchor, and ends the thread.
+    pub(super) async fn close(&self) {
+        if self.queue.send(Message::Close).await.is_ok() {
+            let mut done = self.done.clone();
+            // An error: the thread is gone without a word, which is as closed as it gets.
+            let _ = done.wait_for(|done| *done).await;
+        }
+    }
+
+    fn closed(&self) -> CommitError {
+        self.poison
+            .cause()
+            .map_or(CommitError::Closed, CommitError::Poisoned)
+    }
+}
+
+/// Ties the work to its answer.
+fn wrap<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static,
+    reply: oneshot::Sender<Result<Result<T, E>, CommitError>>,
+) -> Work {
+    // A reply that nobody awaits any more is no error.
+    Box::new(move |txn| {
+        let txn = match txn {
+            Ok(txn) => txn,
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                return None;
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(txn))) {
+            Ok(result) => Some(Ran {
+                succeeded: result.is_ok(),
+                answer: Box::new(move |durable| {
+                    let _ = reply.send(durable.map(|()| result));
+                }),
+            }),
+            Err(_) => Some(Ran {
+                succeeded: false,
+                answer: Box::new(move |_| {
+                    let _ = reply.send(Err(CommitError::Panicked));
+                }),
+            }),
+        }
+    })
+}
+
+struct CommitThread {
+    engine: Arc<dyn Engine>,
+    record: CommitRecord,
+    space: FreeSpace,
+    anchor: AnchorWriter,
+    poison: Poison,
+    reached: watch::Sender<CommitRecord>,
+}
+
+impl CommitThread {
+    fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut received = Vec::with_capacity(GROUP_LENGTH);
+        while messages.blocking_recv_many(&mut received, GROUP_LENGTH) > 0 {
+            let mut works = Vec::with_capacity(received.len());
+            for message in received.drain(..) {
+                match message {
+                    Message::Work(work) => works.push(work),
+                    Message::Close => messages.close(),
+                }
+            }
+            let mut works = works.into_iter();
+            while works.len() > 0 {
+                match self.refusal() {
+                    Some(refusal) => works.by_ref().for_each(|work| drop(work(Err(refusal.clone())))),
+                    None => self.commit_group(&mut works),
+                }
+            }
+        }
+    }
+
+    fn refusal(&mut self) -> Option<CommitError> {
+        if let Some(error) = self.poison.cause() {
+            return Some(CommitError::Poisoned(error));
+        }
+        self.space.is_low().then_some(CommitError::LowSpace)
+    }
+
+    /// Runs work until the group is large enough, makes the group durable, answers.
+    fn commit_group(&mut self, works: &mut impl Iterator<Item = Work>) {
+        let mut group = Batch::default();
+        let mut audit_head = self.record.audit_head;
+        let mut answers: Vec<(Option<TxnError>, Answer)> = Vec::new();
+        while group.bytes() < GROUP_BYTES {
+            let Some(work) = works.next() else { break };
+            let mut txn = Txn::new(&*self.engine, &group);
+            let ran = work(Ok(&mut txn));
+            let finished = txn.finish();
+            if let Some(TxnError::Engine(error)) = &finished.refused {
+                self.poison.set(error.clone());
+            }
+            let Some(Ran { succeeded, answer }) = ran else {
+                continue;
+            };
+            if succeeded && finished.refused.is_none() {
+                group.absorb(finished.changes);
+                audit_head = finished.audit_head.unwrap_or(audit_head);
+            }
+            answers.push((finished.refused.filter(|_| succeeded), answer));
+        }
+        let durable = self.make_durable(group, audit_head);
+        for (swallowed, answer) in answers {
+            answer(
+                durable
+                    .clone()
+                    .and_then(|()| swallowed.map_or(Ok(()), |error| Err(CommitError::Refused(error)))),
+            );
+        }
+    }
+
+    fn make_durable(&mut self, mut group: Batch, audit_head: [u8; 32]) -> Result<(), CommitError> {
+        if let Some(error) = self.poison.cause() {
+            return Err(CommitError::Poisoned(error));
+        }
+        if group.is_empty() {
+            return Ok(());
+        }
+        let (added, removed) = group.added_and_removed();
+        let record = CommitRecord {
+            number: self.record.number + 1,
+            records: (self.record.records + added).saturating_sub(removed),
+            audit_head,
+        };
+        let before = (self.record.number > 0).then(|| self.record.to_bytes());
+        let written = group
+            .set(Tree::Meta, COMMIT_KEY, Some(record.to_bytes()), || Ok(before))
+            .and_then(|()| self.engine.write(&Arc::new(group)))
+            .and_then(|()| self.engine.sync());
+        match written {
+            Ok(()) => {
+                self.record = record;
+                self.anchor.advance(record);
+                self.reached.send_replace(record);
+                Ok(())
+            }
+            Err(error) => {
+                self.poison.set(error.clone());
+                Err(CommitError::Failed(error))
+            }
+        }
+    }
+}
+
+/// Why a commit did not end in an answer of its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The queue stayed full. Nothing was written; try again later.
+    #[error("too many transactions wait")]
+    Busy,
+    /// The volume has less free space than the floor. Nothing was written.
+    #[error("the store's volume is nearly full")]
+    LowSpace,
+    /// The work ignored an error of its transaction. Nothing was written.
+    #[error("the transaction was refused: {0}")]
+    Refused(TxnError),
+    /// The work panicked. Nothing was written.
+    #[error("the transaction panicked")]
+    Panicked,
+    /// The engine failed earlier. Nothing was written; the process must start anew.
+    #[error("the store failed earlier: {0}")]
+    Poisoned(EngineError),
+    /// The store was closed. Nothing was written.
+    #[error("the store is closed")]
+    Closed,
+    /// The engine failed while it wrote this. Whether it was written shows when the store is opened anew.
+    #[error("the commit failed: {0}")]
+    Failed(EngineError),
+    /// No answer in time. Whether it was written is unknown.
+    #[error("the store does not answer")]
+    Stalled,
+}

@@ -1,0 +1,44 @@
+//! The commit record: how far the store has come. It is written with every group of commits, and a copy of it, the
+//! anchor, is kept outside the store, so that a store which lost its tail can be told from one that never had it.
+
+/// The key of the commit record in [`super::Tree::Meta`].
+pub(super) const COMMIT_KEY: &[u8] = b"store.commit";
+
+const FORMAT: u8 = 1;
+const LENGTH: usize = 1 + 8 + 8 + 32;
+
+/// A position in the store's history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitRecord {
+    /// Groups committed since the store was made.
+    pub number: u64,
+    /// Entries in all trees, this record not counted.
+    pub records: u64,
+    /// The head of the audit chain, as the last transaction that named one gave it.
+    pub audit_head: [u8; 32],
+}
+
+impl CommitRecord {
+    /// The record as stored: format, number, records (big-endian), audit head.
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.push(FORMAT);
+        bytes.extend(self.number.to_be_bytes());
+        bytes.extend(self.records.to_be_bytes());
+        bytes.extend(self.audit_head);
+        bytes
+    }
+
+    /// Reads a stored record; `None`: these bytes are none.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&format, rest) = bytes.split_first()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let (records, rest) = rest.split_first_chunk()?;
+        let audit_head = <[u8; 32]>::try_from(rest).ok()?;
+        (format == FORMAT).then_some(Self {
+            number: u64::from_be_bytes(*number),
+            records: u64::from_be_bytes(*records),
+            audit_head,
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! The names of the store's trees. A tree is a key space of its own; its tag is on the disk and never changes meaning.
+
+/// A logical tree: a prefix in sled, a table on PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Tree {
+    /// Facts about the store itself, the commit record among them.
+    Meta = 1,
+    /// Root key slots.
+    Slots = 2,
+    /// Wrapped key-encryption keys by version.
+    Keks = 3,
+    /// Wrapped data keys, apart from the records, so that a rotation rewrites some hundred bytes a card.
+    DataKeys = 4,
+    /// Sealed card records.
+    Cards = 5,
+    /// Keyed PAN fingerprints.
+    Fingerprints = 6,
+    /// Holders.
+    Holders = 7,
+    /// Keys enrolled for holders.
+    HolderKeys = 8,
+    /// Programs: BIN ranges, policies, budgets.
+    Programs = 9,
+    /// Registered officers, custodians, partners, processors and bureaus.
+    Parties = 10,
+    /// Approvals that wait for their second officer.
+    Approvals = 11,
+    /// Answers kept for idempotent replay.
+    Idempotency = 12,
+    /// What was spent of each budget, and when.
+    Budgets = 13,
+    /// Try counters and sequences.
+    Counters = 14,
+    /// Orders for plastic.
+    Orders = 15,
+    /// The audit chain.
+    Audit = 16,
+}
+
+impl Tree {
+    /// Every tree, in the order of its tag.
+    pub const ALL: [Self; 16] = [
+        Self::Meta,
+        Self::Slots,
+        Self::Keks,
+        Self::DataKeys,
+        Self::Cards,
+        Self::Fingerprints,
+        Self::Holders,
+        Self::HolderKeys,
+        Self::Programs,
+        Self::Parties,
+        Self::Approvals,
+        Self::Idempotency,
+        Self::Budgets,
+        Self::Counters,
+        Self::Orders,
+        Self::Audit,
+    ];
+
+    /// The byte that names the tree on the disk.
+    #[must_use]
+    pub const fn tag(self) -> u8 {
+        self as u8
+    }
+
+    /// The tree's name in logs, reports and table names.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Slots => "slots",
+            Self::Keks => "keks",
+            Self::DataKeys => "data_keys",
+            Self::Cards => "cards",
+            Self::Fingerprints => "fingerprints",
+            Self::Holders => "holders",
+            Self::HolderKeys => "holder_keys",
+            Self::Programs => "programs",
+            Self::Parties => "parties",
+            Self::Approvals => "approvals",
+            Self::Idempotency => "idempotency",
+            Self::Budgets => "budgets",
+            Self::Counters => "counters",
+            Self::Orders => "orders",
+            Self::Audit => "audit",
+        }
+    }
+}
