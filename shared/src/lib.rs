@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod expiry;
 pub mod ids;
+mod jose;
 pub mod jwe;
 pub mod jws;
 pub mod masked;
