@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod expiry;
+pub mod http;
 pub mod ids;
 mod jose;
 pub mod jwe;
