@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,10 +51,11 @@ enum Message {
     Close,
 }
 
-/// A handle to the commit thread.
-#[derive(Clone)]
-pub struct Committer {
+/// The way to the commit thread. Dropping it ends the thread and waits for that.
+pub(super) struct Committer {
+    // In this order: the thread ends once the queue's only sender is gone.
     queue: mpsc::Sender<Message>,
+    _thread: Joined,
     poison: Poison,
     done: watch::Receiver<bool>,
     reached: watch::Receiver<CommitRecord>,
@@ -79,7 +81,7 @@ impl Committer {
             poison: poison.clone(),
             reached: reached_sender,
         };
-        std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name("store-commit".to_owned())
             .spawn(move || {
                 thread.run(messages);
@@ -88,19 +90,15 @@ impl Committer {
             })?;
         Ok(Self {
             queue,
+            _thread: Joined(Some(handle)),
             poison,
             done,
             reached,
         })
     }
 
-    /// Runs `work` on the commit thread over all earlier writes, and answers once its group is durable: also when `work`
-    /// only read or failed, since it may have seen writes of the same group. An `Err` of `work` leaves no trace.
-    /// Dropping the future does not take the work back.
-    ///
-    /// # Errors
-    /// [`CommitError`]; its variants say whether the work may have been written.
-    pub async fn commit<T, E>(
+    /// See [`super::Store::commit`].
+    pub(super) async fn commit<T, E>(
         &self,
         work: impl FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, E>, CommitError>
@@ -128,14 +126,12 @@ impl Committer {
     }
 
     /// The last durable commit.
-    #[must_use]
-    pub fn reached(&self) -> CommitRecord {
+    pub(super) fn reached(&self) -> CommitRecord {
         *self.reached.borrow()
     }
 
     /// Transactions that wait.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
@@ -152,6 +148,22 @@ impl Committer {
         self.poison
             .cause()
             .map_or(CommitError::Closed, CommitError::Poisoned)
+    }
+}
+
+/// Waits for its thread when it is dropped, unless that thread drops it.
+struct Joined(Option<JoinHandle<()>>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if let Some(thread) = self
+            .0
+            .take()
+            .filter(|thread| thread.thread().id() != std::thread::current().id())
+        {
+            // A panic there has been reported by the panic hook, and every waiting caller got its error.
+            let _ = thread.join();
+        }
     }
 }
 

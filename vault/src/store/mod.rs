@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::batch::{Batch, Change};
-pub use self::commit::{CommitError, Committer};
+pub use self::commit::CommitError;
 pub use self::commit_record::CommitRecord;
 pub use self::engine::{Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use self::sled::{DEFAULT_CACHE_BYTES, MIN_CACHE_BYTES, SledEngine};
@@ -31,6 +31,7 @@ pub use self::tree::Tree;
 pub use self::txn::{MAX_TRANSACTION_BYTES, Txn, TxnError};
 
 use self::anchor::AnchorWriter;
+use self::commit::Committer;
 use self::space::FreeSpace;
 
 /// The room that a full volume can be given back, in bytes: four times what sled needs to open.
@@ -91,7 +92,7 @@ pub struct Store {
 }
 
 struct Inner {
-    // In this order: the engine is dropped before its lock is released.
+    // In this order: the commit thread ends, then the engine, then the lock is released.
     committer: Committer,
     engine: Arc<dyn Engine>,
     opened_at: CommitRecord,
@@ -154,7 +155,9 @@ impl Store {
         })
     }
 
-    /// Runs a transaction; see [`Committer::commit`].
+    /// Runs `work` on the commit thread over all earlier writes, and answers once its group is durable: also when `work`
+    /// only read or failed, since it may have seen writes of the same group. An `Err` of `work` leaves no trace.
+    /// Dropping the future does not take the work back. `work` must not wait for anything: all other work waits for it.
     ///
     /// # Errors
     /// [`CommitError`]; its variants say whether the work may have been written.
@@ -253,7 +256,7 @@ impl Store {
     }
 
     /// Commits what waits, writes the anchor, ends the commit thread. Reads still work; the files are released with the
-    /// last handle.
+    /// last handle, which does the same where this was not called, but blocks its thread meanwhile.
     pub async fn close(&self) {
         self.inner.committer.close().await;
     }
@@ -369,3 +372,12 @@ fn check_anchor(options: &StoreOptions, store: CommitRecord) -> Result<Option<Co
         }
     }
 }
+
+#[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
+mod faulty;
+#[cfg(test)]
+mod sled_tests;
+#[cfg(test)]
+mod tests;
