@@ -1,0 +1,147 @@
+//! What the process does to itself before it reads its first secret: no core dumps, no debugger or `/proc/PID/mem` for
+//! others of the same user, files for its own user only, and a proof that memory can be locked.
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, set_dumpable_behavior, setrlimit, umask,
+};
+
+use crate::environment::Environment;
+use crate::secret::{LockedBytes, MemoryNotLocked};
+
+/// Group and others get nothing.
+const PRIVATE: Mode = Mode::from_raw_mode(0o077);
+
+/// What was reached, read back from the kernel where it can be read: for the start log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// `RLIMIT_CORE`, soft and hard, is 0.
+    pub core_dumps_off: bool,
+    /// `PR_GET_DUMPABLE` is 0: no core, no `ptrace` and no reading of memory by other processes of the same user.
+    pub not_dumpable: bool,
+    /// The file mode mask, e.g. `0o077`.
+    pub umask: u32,
+    /// A page could be locked. Only development starts without.
+    pub memory_locked: bool,
+    /// `RLIMIT_MEMLOCK` in bytes; `None`: unlimited. Each key in locked memory takes one page of it.
+    pub memory_lock_limit: Option<u64>,
+}
+
+/// A protection that could not be had; the vault does not start without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HardeningError {
+    /// `setrlimit(RLIMIT_CORE)` failed or did not hold.
+    #[error("core dumps cannot be switched off: {0}")]
+    CoreDumps(Errno),
+    /// `prctl(PR_SET_DUMPABLE)` failed or did not hold.
+    #[error("the process cannot be made undumpable: {0}")]
+    Dumpable(Errno),
+    /// `mlock` was refused outside development.
+    #[error(transparent)]
+    MemoryNotLocked(#[from] MemoryNotLocked),
+}
+
+/// Hardens the process; to be called first in `main`, before any thread starts.
+///
+/// # Errors
+/// [`HardeningError`].
+pub fn harden(environment: Environment) -> Result<Report, HardeningError> {
+    umask(PRIVATE);
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none.clone()).map_err(HardeningError::CoreDumps)?;
+    if getrlimit(Resource::Core) != none {
+        return Err(HardeningError::CoreDumps(Errno::PERM));
+    }
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(HardeningError::Dumpable)?;
+    if dumpable_behavior().map_err(HardeningError::Dumpable)? != DumpableBehavior::NotDumpable {
+        return Err(HardeningError::Dumpable(Errno::PERM));
+    }
+    let probe = LockedBytes::<1>::filled_by::<MemoryNotLocked>(environment, |_| Ok(()))?;
+    Ok(Report {
+        core_dumps_off: true,
+        not_dumpable: true,
+        umask: PRIVATE.as_raw_mode(),
+        memory_locked: probe.is_locked(),
+        memory_lock_limit: getrlimit(Resource::Memlock).current,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Changes its process for good, so it runs in a child: see the test below.
+    #[test]
+    #[ignore = "run by the_process_is_hardened in a process of its own"]
+    fn child() {
+        let dumpable_before = dumpable_behavior().unwrap();
+        assert_eq!(dumpable_before, DumpableBehavior::Dumpable);
+        let report = harden(Environment::Production).unwrap();
+        assert!(report.core_dumps_off && report.not_dumpable && report.memory_locked);
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        println!("{}", fs::read_to_string("/proc/self/limits").unwrap());
+        println!("{}", fs::read_to_string("/proc/self/status").unwrap());
+    }
+
+    /// The same without the right to lock memory; the parent lowers the limit.
+    #[test]
+    #[ignore = "run by without_locked_memory_only_development_starts in a process of its own"]
+    fn child_without_locked_memory() {
+        setrlimit(
+            Resource::Memlock,
+            Rlimit {
+                current: Some(0),
+                maximum: Some(0),
+            },
+        )
+        .unwrap();
+        rustix::thread::set_capabilities(None, no_capabilities()).unwrap();
+        assert_eq!(harden(Environment::Production), Err(MemoryNotLocked.into()));
+        assert!(!harden(Environment::Development).unwrap().memory_locked);
+        println!("refused as it should");
+    }
+
+    /// `CAP_IPC_LOCK` lets root lock memory beyond any limit.
+    fn no_capabilities() -> rustix::thread::CapabilitySets {
+        let none = rustix::thread::CapabilitySet::empty();
+        rustix::thread::CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        }
+    }
+
+    fn run_child(name: &str) -> String {
+        let test = format!("hardening::tests::{name}");
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([test.as_str(), "--exact", "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        text
+    }
+
+    #[test]
+    fn the_process_is_hardened() {
+        let text = run_child("child");
+        let words = |start: &str| -> Vec<String> {
+            let line = text.lines().find_map(|line| line.strip_prefix(start)).unwrap();
+            line.split_whitespace().map(str::to_owned).collect()
+        };
+        assert_eq!(words("Max core file size"), ["0", "0", "bytes"]);
+        assert_eq!(words("Umask:"), ["0077"]);
+    }
+
+    #[test]
+    fn without_locked_memory_only_development_starts() {
+        assert!(run_child("child_without_locked_memory").contains("refused as it should"));
+    }
+}
