@@ -1,0 +1,27 @@
+//! Who uses the pair: each actor holds its own keys and knows the public API alone. What an attacker would do is written with
+//! the same parts, bent by hand.
+
+mod auditor;
+mod card_desk;
+mod credentials;
+mod door;
+mod jose;
+mod officer;
+mod partner;
+mod phone;
+mod processor;
+mod raw_gateway;
+
+pub use auditor::{AuditReport, Auditor};
+pub use card_desk::{Card, CardDesk, Opened};
+pub use credentials::Credentials;
+pub use door::{Call, Door, tls};
+pub use jose::{
+    HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url, sha256_base64url,
+    unverified_claims,
+};
+pub use officer::Officer;
+pub use partner::{NewUser, PartnerServer};
+pub use phone::Phone;
+pub use processor::Processor;
+pub use raw_gateway::RawGateway;

@@ -1,0 +1,113 @@
+//! The steps that people take: initialise with three custodians, unlock with two of them, register parties and a program under
+//! two officers.
+
+use std::fs;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use certs::PairPaths;
+use shared::vault_api::governance::{LockState, Party, Proposal, Status};
+use tokio::process::Command;
+
+use super::{Stand, binaries};
+use crate::actors::Credentials;
+
+/// Shares that open the vault.
+const THRESHOLD: usize = 2;
+
+impl Stand {
+    /// `vault init`: makes the root key and gives each custodian a share.
+    pub(super) async fn initialise_vault(&self) -> Result<()> {
+        let mut command = Command::new(binaries::path_of("vault")?);
+        command
+            .env_clear()
+            .arg("init")
+            .arg("--config")
+            .arg(&self.layout.vault_config);
+        command.arg("--threshold").arg(THRESHOLD.to_string());
+        for officer in &self.certificates.officers {
+            command.arg("--custodian").arg(&officer.certificate);
+        }
+        command.arg("--shares").arg(&self.layout.shares);
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .context("cannot run `vault init`")?;
+        ensure!(
+            output.status.success(),
+            "`vault init` failed ({}): {}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// Two of the three custodians hand in their shares, each under their own certificate.
+    ///
+    /// # Errors
+    /// When a share is refused.
+    pub async fn unlock(&self) -> Result<()> {
+        for number in 1..=THRESHOLD {
+            let path = self.layout.shares.join(format!("share-officer-{number}.txt"));
+            let share =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            self.officer(number)?
+                .give_share(share.trim())
+                .await?
+                .expect(200)?;
+        }
+        let status: Status = self.officer(1)?.status().await?.expect(200)?.read_as()?;
+        ensure!(
+            status.state == LockState::Unlocked,
+            "the vault is still locked after {THRESHOLD} shares"
+        );
+        Ok(())
+    }
+
+    /// One officer proposes and another approves: every party, then the program.
+    ///
+    /// # Errors
+    /// When a proposal is refused.
+    pub async fn set_up(&self) -> Result<()> {
+        let set = &self.certificates;
+        for (uri, pair) in [
+            ("gateway", &set.gateway_client),
+            ("processor/processor", &set.processor),
+            ("bureau/bureau", &set.bureau),
+            ("auditor/auditor", &set.auditor),
+            ("partner/partner", &set.partner),
+        ] {
+            self.register(uri, pair).await?;
+        }
+        for partner in &self.options.further_partners {
+            self.register(&format!("partner/{partner}"), &set.partner_named(partner))
+                .await?;
+        }
+        self.carry_through(&Proposal::SetProgram(self.options.program.clone()))
+            .await
+    }
+
+    /// Registers the key of a certificate under an identity: `role/name` without the scheme.
+    ///
+    /// # Errors
+    /// When the proposal is refused.
+    pub async fn register(&self, identity: &str, pair: &PairPaths) -> Result<()> {
+        let party = Party {
+            identity: format!("spiffe://tessera/{identity}").parse()?,
+            key_thumbprint: Credentials::from(pair).key_thumbprint()?.parse()?,
+        };
+        self.carry_through(&Proposal::RegisterParty(party))
+            .await
+            .with_context(|| format!("registering {identity}"))
+    }
+
+    /// Proposed by the first officer, approved by the second.
+    ///
+    /// # Errors
+    /// When either step is refused.
+    pub async fn carry_through(&self, proposal: &Proposal) -> Result<()> {
+        self.officer(1)?.carry_through(&self.officer(2)?, proposal).await
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a stand keeps what: one directory, every path absolute.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The files and directories of a stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The directory itself.
+    pub root: PathBuf,
+    /// Certificates and keys of every role.
+    pub certificates: PathBuf,
+    /// The custodians' shares of the root key.
+    pub shares: PathBuf,
+    /// The vault's configuration.
+    pub vault_config: PathBuf,
+    /// The gateway's configuration.
+    pub gateway_config: PathBuf,
+    /// The vault's data directory.
+    pub vault_data: PathBuf,
+    /// The directory of the gateway's SQLite database.
+    pub gateway_data: PathBuf,
+    /// The vault's log: JSON lines.
+    pub vault_log: PathBuf,
+    /// The gateway's log: JSON lines.
+    pub gateway_log: PathBuf,
+    /// Tells other clients where things are, once both are ready.
+    pub info: PathBuf,
+}
+
+impl Layout {
+    /// The layout below `root`, which is created when it is missing.
+    ///
+    /// # Errors
+    /// When a directory cannot be created.
+    pub fn at(root: &Path) -> Result<Self> {
+        let create = |path: &Path| {
+            std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
+        };
+        create(root)?;
+        let root = root.canonicalize()?;
+        let layout = Self {
+            certificates: root.join("certificates"),
+            shares: root.join("shares"),
+            vault_config: root.join("vault.toml"),
+            gateway_config: root.join("gateway.toml"),
+            vault_data: root.join("vault-data"),
+            gateway_data: root.join("gateway-data"),
+            vault_log: root.join("vault.log"),
+            gateway_log: root.join("gateway.log"),
+            info: root.join("info.json"),
+            root,
+        };
+        create(&layout.vault_data)?;
+        create(&layout.gateway_data)?;
+        Ok(layout)
+    }
+}

@@ -1,0 +1,135 @@
+//! Looks for texts in the memory of a running process, as whoever has taken it over would.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+
+use anyhow::{Context, Result};
+use rustix::io::Errno;
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 1 << 20;
+/// What the kernel maps into every process and lets nobody read from outside.
+const KERNEL_MAPPINGS: [&str; 3] = ["[vvar]", "[vvar_vclock]", "[vsyscall]"];
+
+/// How often each needle occurs in the readable memory of a process, and how many bytes were looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryScan {
+    /// Hits per needle, in the order of the needles.
+    pub hits: Vec<usize>,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// Reads all memory of the process `pid` and counts the needles. Needs the right to trace it (root, or its parent).
+///
+/// # Errors
+/// When the process is gone or the kernel does not permit it.
+pub fn scan_memory(pid: u32, needles: &[Vec<u8>]) -> Result<MemoryScan> {
+    let maps =
+        fs::read_to_string(format!("/proc/{pid}/maps")).context("no such process, or not permitted")?;
+    let mut memory =
+        File::open(format!("/proc/{pid}/mem")).context("the kernel does not permit to read it")?;
+    let mut scan = MemoryScan {
+        hits: vec![0; needles.len()],
+        bytes: 0,
+    };
+    let mut buffer = Vec::new();
+    for region in maps.lines().filter_map(readable_region) {
+        let mut at = region.0;
+        buffer.clear();
+        while at < region.1 {
+            let wanted = CHUNK_BYTES.min(usize::try_from(region.1 - at)?);
+            let kept = buffer.len();
+            buffer.resize(kept + wanted, 0);
+            memory.seek(SeekFrom::Start(at))?;
+            let fresh = buffer.get_mut(kept..).unwrap_or_default();
+            match memory.read(fresh) {
+                Ok(0) => break,
+                Ok(read) => {
+                    buffer.truncate(kept + read);
+                    at += read as u64;
+                    scan.bytes += read as u64;
+                }
+                // The process runs on: a mapping may have gone since it was listed.
+                Err(error) if is_unmapped(&error) => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => buffer.truncate(kept),
+                Err(error) => return Err(error).context("the kernel does not permit to read it"),
+            }
+            count(&mut buffer, needles, &mut scan.hits);
+        }
+    }
+    Ok(scan)
+}
+
+/// Whether reading met a page that is not there.
+fn is_unmapped(error: &std::io::Error) -> bool {
+    let code = error.raw_os_error();
+    [Errno::IO, Errno::FAULT]
+        .iter()
+        .any(|errno| code == Some(errno.raw_os_error()))
+}
+
+/// Start and end of a line of `/proc/PID/maps`, when it may be read.
+fn readable_region(line: &str) -> Option<(u64, u64)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let readable = fields.next()?.starts_with('r');
+    let kernel = line
+        .split_ascii_whitespace()
+        .last()
+        .is_some_and(|name| KERNEL_MAPPINGS.contains(&name));
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    (readable && !kernel).then_some((address(start)?, address(end)?))
+}
+
+/// Counts the needles that begin early enough to be whole in the buffer, and keeps the rest for the next chunk.
+fn count(buffer: &mut Vec<u8>, needles: &[Vec<u8>], hits: &mut [usize]) {
+    let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
+    let mut begins = [false; 256];
+    for needle in needles {
+        if let Some(slot) = needle.first().and_then(|byte| begins.get_mut(usize::from(*byte))) {
+            *slot = true;
+        }
+    }
+    let last_start = (buffer.len() + 1).saturating_sub(longest);
+    for start in 0..last_start {
+        let rest = buffer.get(start..).unwrap_or_default();
+        let candidate = rest
+            .first()
+            .is_some_and(|byte| begins.get(usize::from(*byte)) == Some(&true));
+        if candidate {
+            for (needle, hits) in needles.iter().zip(hits.iter_mut()) {
+                *hits += usize::from(rest.starts_with(needle));
+            }
+        }
+    }
+    buffer.drain(..last_start);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_needle_is_found_once_wherever_a_chunk_ends() {
+        let needle = b"needle".to_vec();
+        let text = b"--needle-needl".to_vec();
+        for cut in 0..text.len() {
+            let (mut buffer, mut hits) = (Vec::new(), [0]);
+            for part in [&text[..cut], &text[cut..], b"----------"] {
+                buffer.extend_from_slice(part);
+                count(&mut buffer, std::slice::from_ref(&needle), &mut hits);
+            }
+            assert_eq!(hits, [1], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_a_process_holds_is_found_in_its_memory() {
+        // Built at run time, so that the needle itself stands in no other place than these two vectors.
+        let held: Vec<u8> = (0..32u8).map(|n| n.wrapping_mul(37) ^ 0x5A).collect();
+        let scan = scan_memory(std::process::id(), &[held.clone(), vec![0xA7; 48]]).unwrap();
+        assert!(scan.hits[0] >= 1, "{scan:?}");
+        assert!(scan.bytes > 100_000);
+    }
+}
