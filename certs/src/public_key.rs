@@ -4,11 +4,13 @@ use std::fmt;
 
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use ring::digest::{SHA256, digest};
+use x509_parser::asn1_rs::Tag;
 use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 use x509_parser::public_key::PublicKey as Parsed;
 use x509_parser::x509;
 
 use crate::error::{Error, Result};
+use crate::wishes::harmless;
 
 /// NIST SP 800-57 part 1 table 2: 2048 bits are the least for 112 bits of strength.
 const RSA_MIN_BITS: usize = 2048;
@@ -69,7 +71,7 @@ impl PublicKey {
     /// Judges a SubjectPublicKeyInfo. That its point or modulus is a sound one is shown by the request's signature.
     pub(crate) fn judge(info: &x509::SubjectPublicKeyInfo<'_>) -> Result<Self> {
         let refused = |found: String| Error::KeyRefused {
-            found,
+            found: harmless(&found),
             accepted: KeyRule::P256OrRsa.words(),
         };
         if info.subject_public_key.unused_bits != 0 {
@@ -142,12 +144,10 @@ fn rsa_kind(info: &x509::SubjectPublicKeyInfo<'_>) -> Result<KeyKind, String> {
 }
 
 fn ec_kind(info: &x509::SubjectPublicKeyInfo<'_>) -> Result<KeyKind, String> {
-    let curve = info
-        .algorithm
-        .parameters
-        .as_ref()
-        .and_then(|parameters| parameters.as_oid().ok());
-    match curve {
+    // The parser reads any value as an OID; curve parameters written out in full are a SEQUENCE.
+    let parameters = info.algorithm.parameters.as_ref();
+    let named = parameters.filter(|parameters| parameters.tag() == Tag::Oid);
+    match named.and_then(|parameters| parameters.as_oid().ok()) {
         Some(curve) if curve == OID_EC_P256 => {}
         Some(curve) => return Err(format!("ECDSA on another curve than P-256 ({curve})")),
         None => return Err("ECDSA on an unnamed curve".to_owned()),

@@ -50,9 +50,7 @@ impl Request {
                     ignored.extend(asked.extensions.iter().map(wishes::extension));
                 }
                 ParsedCriAttribute::ChallengePassword(_) => ignored.push("a challenge password".to_owned()),
-                ParsedCriAttribute::UnsupportedAttribute => {
-                    ignored.push(format!("the attribute {}", attribute.oid));
-                }
+                ParsedCriAttribute::UnsupportedAttribute => ignored.push(wishes::attribute(&attribute.oid)),
             }
         }
         Ok(Self { key, ignored })
@@ -118,7 +116,7 @@ fn refuse_weak_signature(request: &X509CertificationRequest<'_>) -> Result<()> {
     if accepted.contains(used) {
         Ok(())
     } else {
-        Err(Error::RequestSignature(used.to_string()))
+        Err(Error::RequestSignature(wishes::harmless(&used.to_string())))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use x509_parser::asn1_rs::Oid;
 use x509_parser::extensions::{ExtendedKeyUsage, GeneralName, ParsedExtension, X509Extension};
 use x509_parser::x509::X509Name;
 
@@ -15,6 +16,11 @@ pub(crate) fn subject(name: &X509Name<'_>) -> Option<String> {
         .next()
         .is_some()
         .then(|| harmless(&format!("subject {name}")))
+}
+
+/// An attribute that is no extension and not read.
+pub(crate) fn attribute(oid: &Oid<'_>) -> String {
+    harmless(&format!("the attribute {oid}"))
 }
 
 /// One requested extension.
@@ -77,7 +83,8 @@ fn ip_address(bytes: &[u8]) -> String {
     address.map_or_else(|_| "IP:malformed".to_owned(), |address| format!("IP:{address}"))
 }
 
-fn harmless(text: &str) -> String {
+/// Text of the requester, fit for a terminal.
+pub(crate) fn harmless(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(MAX_SHOWN)

@@ -226,14 +226,14 @@ fn lifetimes_follow_the_clock_and_end_with_the_ca() {
         ),
         90
     );
-    manual.advance(Duration::days(3600));
+    manual.advance(Duration::days(3500));
     assert!(matches!(
         authority.issue(&officer()),
         Err(Error::OutlivesCa(Ca::Internal))
     ));
     assert!(authority.issue(&Profile::GatewayClient).is_ok());
     drop(authority);
-    manual.advance(Duration::days(100));
+    manual.advance(Duration::days(200));
     assert!(matches!(
         Authority::open(place.dir(), Ca::Internal, &clock),
         Err(Error::CaUnfit(_))
