@@ -4,3 +4,5 @@
 pub(crate) mod base64url;
 pub(crate) mod digest;
 pub(crate) mod json;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,248 @@
+//! `attestation.json` and `vault-proof.json`.
+
+use rustls_pki_types::CertificateDer;
+use serde_json::{Value, json};
+use shared::jwe::BodyHash;
+use shared::jws::attestation::AttestationClaims;
+use shared::jws::vault_proof::VaultProofClaims;
+use shared::jws::{VaultSigner, X5c};
+use time::OffsetDateTime;
+
+use crate::pki::{Certified, Pki};
+use crate::raw::{base64url, es256, flipped};
+use crate::{NOW, keys};
+
+const DAY: i64 = 86_400;
+const ATTESTATION: &str = "key-attestation+jwt";
+const VAULT_PROOF: &str = "vault-proof+jwt";
+
+fn signer(certified: &Certified) -> VaultSigner {
+    let chain = certified
+        .chain
+        .iter()
+        .cloned()
+        .map(CertificateDer::from)
+        .collect();
+    VaultSigner::from_pkcs8(&certified.pkcs8, &X5c::new(chain).unwrap()).unwrap()
+}
+
+/// The same claims, wrong in what the header or the signer is. The same for both purposes.
+fn wrong_signers(
+    pki: &Pki,
+    typ: &str,
+    other_typ: &str,
+    claims: &str,
+) -> Vec<(&'static str, String, &'static str)> {
+    let sign =
+        |shown: &Certified, key: &Certified| es256(&Pki::header(typ, "ES256", shown), claims, &key.pkcs8);
+    let good = sign(&pki.vault, &pki.vault);
+    let bare = json!({ "alg": "ES256", "typ": typ }).to_string();
+    let kid = Pki::header(typ, "ES256", &pki.vault).replacen('{', r#"{"kid":"x","#, 1);
+    let crit = Pki::header(typ, "ES256", &pki.vault).replacen('{', r#"{"crit":["exp"],"#, 1);
+    vec![
+        (
+            "by-the-gateway",
+            sign(&pki.gateway, &pki.gateway),
+            "NOT_THE_VAULT",
+        ),
+        (
+            "by-two-identities",
+            sign(&pki.vault_with_two_uris, &pki.vault_with_two_uris),
+            "NOT_THE_VAULT",
+        ),
+        (
+            "by-the-gateway-with-the-vaults-chain",
+            sign(&pki.vault, &pki.gateway),
+            "SIGNATURE",
+        ),
+        ("signature-flipped", flipped(&good, 2, 10), "SIGNATURE"),
+        (
+            "by-another-ca-of-the-same-name",
+            sign(&pki.vault_of_other_ca, &pki.vault_of_other_ca),
+            "UNTRUSTED_CHAIN",
+        ),
+        (
+            "certificate-expired",
+            sign(&pki.vault_expired, &pki.vault_expired),
+            "UNTRUSTED_CHAIN",
+        ),
+        (
+            "certificate-for-clients",
+            sign(&pki.vault_for_clients, &pki.vault_for_clients),
+            "UNTRUSTED_CHAIN",
+        ),
+        (
+            "without-chain",
+            es256(&bare, claims, &pki.vault.pkcs8),
+            "MALFORMED",
+        ),
+        (
+            "of-another-type",
+            es256(
+                &Pki::header(other_typ, "ES256", &pki.vault),
+                claims,
+                &pki.vault.pkcs8,
+            ),
+            "MALFORMED",
+        ),
+        (
+            "alg-none",
+            es256(&Pki::header(typ, "none", &pki.vault), claims, &pki.vault.pkcs8),
+            "MALFORMED",
+        ),
+        (
+            "alg-ps256",
+            es256(&Pki::header(typ, "PS256", &pki.vault), claims, &pki.vault.pkcs8),
+            "MALFORMED",
+        ),
+        (
+            "header-with-kid",
+            es256(&kid, claims, &pki.vault.pkcs8),
+            "MALFORMED",
+        ),
+        (
+            "header-with-crit",
+            es256(&crit, claims, &pki.vault.pkcs8),
+            "MALFORMED",
+        ),
+    ]
+}
+
+pub(crate) fn attestations(pki: &Pki) -> Value {
+    let (current, current_entry) = keys::rsa();
+    let (older, older_entry) = keys::rsa();
+    let (_, foreign_entry) = keys::rsa();
+    let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+    let claims = AttestationClaims::new(vec![current.thumbprint(), older.thumbprint()], now);
+    let good = claims.sign(&signer(&pki.vault)).unwrap();
+    let at = |iat: i64, exp: i64| {
+        let claims = AttestationClaims {
+            iat,
+            exp,
+            ..claims.clone()
+        };
+        claims.sign(&signer(&pki.vault)).unwrap()
+    };
+    let text = serde_json::to_string(&claims).unwrap();
+    let raw = |claims: &str| {
+        es256(
+            &Pki::header(ATTESTATION, "ES256", &pki.vault),
+            claims,
+            &pki.vault.pkcs8,
+        )
+    };
+    let case = |name: &str, key: &str, token: &str, result: &str| json!({ "name": name, "key": key, "attestation": token, "result": result });
+    let mut cases = vec![
+        case("current-key", "current", &good, "OK"),
+        case("older-key", "older", &good, "OK"),
+        case("key-of-the-gateway", "foreign", &good, "OTHER_KEY"),
+        case(
+            "no-keys",
+            "current",
+            &raw(&json!({ "thumbprints": [], "iat": NOW, "exp": NOW + DAY }).to_string()),
+            "OTHER_KEY",
+        ),
+        case("expired", "current", &at(NOW - DAY, NOW), "TIME"),
+        case(
+            "issued-in-the-future",
+            "current",
+            &at(NOW + 301, NOW + DAY),
+            "TIME",
+        ),
+        case(
+            "clock-five-minutes-behind",
+            "current",
+            &at(NOW + 300, NOW + DAY),
+            "OK",
+        ),
+        case("for-more-than-a-day", "current", &at(NOW, NOW + DAY + 1), "TIME"),
+        case(
+            "claim-unknown",
+            "current",
+            &raw(&text.replace('}', r#","sub":"x"}"#)),
+            "MALFORMED",
+        ),
+        case(
+            "claim-twice",
+            "current",
+            &raw(&text.replacen('{', r#"{"exp":1,"#, 1)),
+            "MALFORMED",
+        ),
+    ];
+    for (name, token, result) in wrong_signers(pki, ATTESTATION, VAULT_PROOF, &text) {
+        cases.push(case(name, "current", &token, result));
+    }
+    json!({
+        "description": "Attestation of the vault's public keys, a compact JWS. See README.md.",
+        "now": NOW,
+        "ca": pki.ca_pem,
+        "keys": {
+            "current": public(&current_entry),
+            "older": public(&older_entry),
+            "foreign": public(&foreign_entry),
+        },
+        "cases": cases,
+    })
+}
+
+fn public(entry: &Value) -> Value {
+    json!({ "thumbprint": entry["thumbprint"], "publicJwk": entry["publicJwk"] })
+}
+
+pub(crate) fn vault_proofs(pki: &Pki) -> Value {
+    let answer = "eyJhbGciOiJSU0EtT0FFUC0yNTYiLCJlbmMiOiJBMjU2R0NNIn0.key.iv.content.tag";
+    let claims = json!({
+        "op": "reveal", "card": "crd_abcdefghijklmnopqrstuvwxyz", "nonce": base64url([7; 32]),
+        "bdh": BodyHash::of(answer), "keys": { "active": 1, "pending": 0 },
+    });
+    let mut without_answer = claims.clone();
+    without_answer.as_object_mut().unwrap().shift_remove("bdh");
+    let signed = |claims: &Value| {
+        let claims: VaultProofClaims = serde_json::from_value(claims.clone()).unwrap();
+        claims.sign(&signer(&pki.vault)).unwrap()
+    };
+    let raw = |claims: &str| {
+        es256(
+            &Pki::header(VAULT_PROOF, "ES256", &pki.vault),
+            claims,
+            &pki.vault.pkcs8,
+        )
+    };
+    let text = claims.to_string();
+    let bad =
+        |name: &str, proof: &str, result: &str| json!({ "name": name, "proof": proof, "result": result });
+    let mut cases = vec![
+        json!({ "name": "reveal", "proof": signed(&claims), "result": "OK", "claims": claims }),
+        json!({ "name": "answer-without-jwe", "proof": signed(&without_answer), "result": "OK", "claims": without_answer }),
+        bad(
+            "claim-unknown",
+            &raw(&text.replacen('{', r#"{"sub":"x","#, 1)),
+            "MALFORMED",
+        ),
+        bad(
+            "claim-twice",
+            &raw(&text.replacen('{', r#"{"op":"issue","#, 1)),
+            "MALFORMED",
+        ),
+        bad(
+            "key-count-negative",
+            &raw(&text.replace("\"pending\":0", "\"pending\":-1")),
+            "MALFORMED",
+        ),
+        bad(
+            "key-count-missing",
+            &raw(&text.replace(",\"pending\":0", "")),
+            "MALFORMED",
+        ),
+    ];
+    for (name, token, result) in wrong_signers(pki, VAULT_PROOF, ATTESTATION, &text) {
+        cases.push(bad(name, &token, result));
+    }
+    json!({
+        "description": "Vault-Proof, a compact JWS under the vault's answer. See README.md.",
+        "now": NOW,
+        "ca": pki.ca_pem,
+        "answer": answer,
+        "cases": cases,
+    })
+}
