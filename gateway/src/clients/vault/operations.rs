@@ -1,0 +1,192 @@
+//! The operations of the vault that the gateway uses, by the names of the contract (`shared::vault_api`).
+
+use reqwest::StatusCode;
+use shared::ids::{CardToken, HolderToken, IdempotencyKey};
+use shared::thumbprint::Thumbprint;
+use shared::vault_api::cards::{
+    CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally, OpenIssuePayload,
+    PrintCard, ProvenOperation, SealedAnswer, SetPin,
+};
+use shared::vault_api::governance::Status;
+use shared::vault_api::holders::{
+    Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, HolderKeys, RevokeKey,
+};
+use shared::vault_api::keys::VaultKeys;
+use shared::vault_api::paths;
+
+use super::{VaultClient, VaultError};
+
+/// Every method: `key` makes the call repeatable; the errors are those of [`VaultError`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above, for all of them")]
+impl VaultClient {
+    /// Whether the vault is locked or unlocked.
+    pub async fn status(&self) -> Result<Status, VaultError> {
+        self.get(paths::STATUS).await
+    }
+
+    /// The vault's public keys with their attestation.
+    pub async fn keys(&self) -> Result<VaultKeys, VaultError> {
+        self.get(paths::KEYS).await
+    }
+
+    /// Creates a holder.
+    pub async fn create_holder(
+        &self,
+        key: &IdempotencyKey,
+        request: &CreateHolder,
+    ) -> Result<HolderCreated, VaultError> {
+        self.post(paths::HOLDERS, key, request, StatusCode::CREATED).await
+    }
+
+    /// Every key that a holder ever had.
+    pub async fn holder_keys(&self, holder: &HolderToken) -> Result<HolderKeys, VaultError> {
+        self.get(&paths::holder_keys(holder)).await
+    }
+
+    /// Enrols a device's key.
+    pub async fn enrol_key(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &EnrolKey,
+    ) -> Result<EnrolledKey, VaultError> {
+        self.post(&paths::holder_keys(holder), key, request, StatusCode::CREATED)
+            .await
+    }
+
+    /// Revokes a device's key.
+    pub async fn revoke_key(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        revoked: &Thumbprint,
+        request: &RevokeKey,
+    ) -> Result<EnrolledKey, VaultError> {
+        self.post(&paths::revoke_key(holder, revoked), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// A challenge for operations of a holder.
+    pub async fn challenge_holder(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &CreateChallenge,
+    ) -> Result<Challenge, VaultError> {
+        self.post(
+            &paths::holder_challenges(holder),
+            key,
+            request,
+            StatusCode::CREATED,
+        )
+        .await
+    }
+
+    /// A challenge for operations on one card.
+    pub async fn challenge_card(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &CreateChallenge,
+    ) -> Result<Challenge, VaultError> {
+        self.post(&paths::card_challenges(card), key, request, StatusCode::CREATED)
+            .await
+    }
+
+    /// Judges proof and payload of a request to create a card, and opens the payload; changes nothing.
+    pub async fn open_issue_payload(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &OpenIssuePayload,
+    ) -> Result<IssuePayload, VaultError> {
+        self.post(&paths::open_issue_payload(holder), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Issues a virtual card.
+    pub async fn issue(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &IssueCard,
+    ) -> Result<IssuedCard, VaultError> {
+        self.post(&paths::issue(holder), key, request, StatusCode::CREATED)
+            .await
+    }
+
+    /// Full card data, sealed to the caller.
+    pub async fn reveal(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &ProvenOperation,
+    ) -> Result<SealedAnswer, VaultError> {
+        self.post(&paths::reveal(card), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// A new CVV, sealed to the caller.
+    pub async fn reset_cvv(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &ProvenOperation,
+    ) -> Result<SealedAnswer, VaultError> {
+        self.post(&paths::reset_cvv(card), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Orders plastic of a virtual card.
+    pub async fn print(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &PrintCard,
+    ) -> Result<SealedAnswer, VaultError> {
+        self.post(&paths::print(card), key, request, StatusCode::OK).await
+    }
+
+    /// Sets the PIN that the payload holds.
+    pub async fn set_pin(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &SetPin,
+    ) -> Result<SealedAnswer, VaultError> {
+        self.post(&paths::set_pin(card), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Sets the one-way flag of an irreversible lock.
+    pub async fn lock_finally(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &LockFinally,
+    ) -> Result<CardStanding, VaultError> {
+        self.post(&paths::lock_finally(card), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Clears the PIN try counter.
+    pub async fn clear_pin_tries(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &CardOperation,
+    ) -> Result<CardStanding, VaultError> {
+        self.post(&paths::clear_pin_tries(card), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Closes a card for good.
+    pub async fn erase(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &CardOperation,
+    ) -> Result<CardStanding, VaultError> {
+        self.post(&paths::erase(card), key, request, StatusCode::OK).await
+    }
+}

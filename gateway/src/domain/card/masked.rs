@@ -1,0 +1,133 @@
+//! A card as it is shown to those who must not see its number, or need not.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{Action, Card, CardName, CardRules, NewCard, Standing};
+use crate::domain::lock::{Lock, Party};
+
+/// The whole wire form.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MaskedCard<'a> {
+    #[serde(flatten)]
+    own: OwnMembers<'a>,
+    token: &'a str,
+    masked_card_no: &'a str,
+    exp: String,
+}
+
+impl<'a> MaskedCard<'a> {
+    /// The card as `viewer` is shown it.
+    #[must_use]
+    pub fn of(card: &'a Card, viewer: Party, rules: CardRules) -> Self {
+        Self {
+            own: OwnMembers::of(card, viewer, rules),
+            token: card.token.as_str(),
+            masked_card_no: card.masked.as_str(),
+            exp: card.exp.to_string(),
+        }
+    }
+}
+
+/// The gateway's own members: all that it adds to an answer that the vault seals. Token, masked number and expiry are the
+/// vault's to add there.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnMembers<'a> {
+    id: i64,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    state: &'static str,
+    name: Option<&'a str>,
+    balance_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock: Option<ShownLock>,
+    /// What the one who is shown the card may do now.
+    allowed_actions: Vec<&'static str>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+impl<'a> OwnMembers<'a> {
+    /// Of a card as it stands.
+    #[must_use]
+    pub fn of(card: &'a Card, viewer: Party, rules: CardRules) -> Self {
+        Self::standing_so(card, card.standing, viewer, rules)
+    }
+
+    /// Of a card as it will stand after a change that is asked of the vault now.
+    #[must_use]
+    pub fn standing_so(card: &'a Card, standing: Standing, viewer: Party, rules: CardRules) -> Self {
+        let id = (card.id.0, card.balance.0);
+        Self::new(id, card.name.as_ref(), card.created_at, (standing, viewer, rules))
+    }
+
+    /// Of a card that the vault is asked to issue.
+    #[must_use]
+    pub fn of_new(card: &'a NewCard, viewer: Party, rules: CardRules) -> Self {
+        let id = (card.id.0, card.balance.0);
+        Self::new(
+            id,
+            card.name.as_ref(),
+            card.created_at,
+            (NewCard::STANDING, viewer, rules),
+        )
+    }
+
+    fn new(
+        (id, balance_id): (i64, i64),
+        name: Option<&'a CardName>,
+        created_at: OffsetDateTime,
+        (standing, viewer, rules): (Standing, Party, CardRules),
+    ) -> Self {
+        Self {
+            id,
+            kind: standing.kind.as_str(),
+            state: standing.state.as_str(),
+            name: name.map(CardName::as_str),
+            balance_id,
+            lock: standing.state.lock().map(ShownLock::from),
+            allowed_actions: standing
+                .allowed_actions(viewer, rules)
+                .into_iter()
+                .map(Action::as_str)
+                .collect(),
+            created_at,
+        }
+    }
+
+    /// As members of an answer that the vault composes.
+    #[must_use]
+    pub fn into_map(self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            // A struct with text keys always is an object.
+            Ok(_) | Err(_) => Map::new(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownLock {
+    reason_code: u8,
+    reason: &'static str,
+    irreversible: bool,
+    placed_by: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    placed_at: OffsetDateTime,
+}
+
+impl From<Lock> for ShownLock {
+    fn from(lock: Lock) -> Self {
+        Self {
+            reason_code: lock.code.number(),
+            reason: lock.code.reason(),
+            irreversible: lock.code.is_irreversible(),
+            placed_by: lock.placed_by.as_str(),
+            placed_at: lock.placed_at,
+        }
+    }
+}
