@@ -1,0 +1,396 @@
+//! The epoch secret: the half of the wrapping key that lives outside the store and its backups, as a small file on
+//! another volume, kept twice. After a rotation it is replaced, so that an earlier copy of the store stays closed;
+//! losing every copy of it loses the vault.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use ring::digest::{SHA256, digest};
+use ring::rand::SecureRandom;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::secret::{RandomFailed, SecretBytes};
+
+/// The first epoch of a new vault.
+const FIRST_EPOCH: u32 = 1;
+const MAGIC: &[u8; 15] = b"tessera-epoch-1";
+const SECRET_BYTES: usize = 32;
+const CHECKSUM_BYTES: usize = 8;
+const FILE_BYTES: usize = MAGIC.len() + 4 + SECRET_BYTES + CHECKSUM_BYTES;
+const PRIVATE: u32 = 0o600;
+
+/// An epoch secret and its number, which stands in clear in front of each wrapped key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EpochSecret {
+    number: u32,
+    secret: SecretBytes<SECRET_BYTES>,
+}
+
+impl EpochSecret {
+    /// The secret of a new vault's first epoch.
+    ///
+    /// # Errors
+    /// [`RandomFailed`].
+    pub fn first(rng: &dyn SecureRandom) -> Result<Self, RandomFailed> {
+        Ok(Self {
+            number: FIRST_EPOCH,
+            secret: SecretBytes::random(rng)?,
+        })
+    }
+
+    /// Counts from 1.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(super) fn expose(&self) -> &[u8; SECRET_BYTES] {
+        self.secret.expose()
+    }
+
+    /// `magic ‖ number(4, big-endian) ‖ secret ‖ first 8 bytes of SHA-256 of all before`.
+    fn to_file_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES));
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&self.number.to_be_bytes());
+        bytes.extend_from_slice(self.expose());
+        let sum = checksum(&bytes);
+        bytes.extend_from_slice(&sum);
+        bytes
+    }
+
+    fn from_file_bytes(bytes: &[u8]) -> Option<Self> {
+        let (content, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
+        if !bool::from(checksum(content).ct_eq(sum)) {
+            return None;
+        }
+        let (number, secret) = content.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+        Some(Self {
+            number: u32::from_be_bytes(*number),
+            secret: SecretBytes::from_slice(secret)?,
+        })
+    }
+}
+
+fn checksum(content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut sum = [0; CHECKSUM_BYTES];
+    for (byte, hash) in sum.iter_mut().zip(digest(&SHA256, content).as_ref()) {
+        *byte = *hash;
+    }
+    sum
+}
+
+/// The places in which the epoch secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochFiles(Vec<PathBuf>);
+
+/// An epoch secret that cannot be made, read or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum EpochError {
+    /// No path, or the same one twice.
+    #[error("the epoch secret needs at least one path, and no path twice")]
+    Paths,
+    /// A path within the store's directory: a copy of the directory would hold everything.
+    #[error("{0} lies in the store's directory: the epoch secret belongs outside of it and its backups")]
+    InsideStore(PathBuf),
+    /// A file is where a new one should be made.
+    #[error("{0} exists: it may be the only copy of a vault's epoch secret and is not overwritten")]
+    Exists(PathBuf),
+    /// No copy is left.
+    #[error("no copy of the epoch secret was found; without it the vault does not open")]
+    Missing,
+    /// A copy that is cut, changed or something else.
+    #[error("{0} is not an intact epoch secret; move it away to have it restored from the other copy")]
+    Damaged(PathBuf),
+    /// Two intact copies with different content.
+    #[error("{0} and {1} hold different epoch secrets")]
+    Disagree(PathBuf, PathBuf),
+    /// Others than the owner may read a copy.
+    #[error("{0} may be read by others than its owner: its mode must be 0600")]
+    Readable(PathBuf),
+    /// The operating system refused.
+    #[error("{0}: {1}")]
+    Io(PathBuf, #[source] io::Error),
+}
+
+impl EpochFiles {
+    /// The paths of the copies, none of them under `store_directory`.
+    ///
+    /// # Errors
+    /// [`EpochError::Paths`], [`EpochError::InsideStore`].
+    pub fn new(paths: Vec<PathBuf>, store_directory: &Path) -> Result<Self, EpochError> {
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(|error| EpochError::Io(path.to_owned(), error));
+        let store = resolved(absolute(store_directory)?);
+        let mut seen: Vec<PathBuf> = Vec::with_capacity(paths.len());
+        for path in &paths {
+            let place = resolved(absolute(path)?);
+            if place.starts_with(&store) {
+                return Err(EpochError::InsideStore(path.clone()));
+            }
+            if seen.contains(&place) {
+                return Err(EpochError::Paths);
+            }
+            seen.push(place);
+        }
+        if seen.is_empty() {
+            Err(EpochError::Paths)
+        } else {
+            Ok(Self(paths))
+        }
+    }
+
+    /// The paths, as configured.
+    #[must_use]
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.0
+    }
+
+    /// Writes a new secret to all places, durably. Takes back what it wrote if one of them fails.
+    ///
+    /// # Errors
+    /// [`EpochError::Exists`], [`EpochError::Io`].
+    pub fn create(&self, secret: &EpochSecret) -> Result<(), EpochError> {
+        for (index, path) in self.0.iter().enumerate() {
+            if let Err(error) = write_new(path, secret) {
+                self.0.iter().take(index).for_each(|written| remove_own(written));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back a secret that [`EpochFiles::create`] wrote and that no vault was sealed with.
+    pub(super) fn take_back(&self) {
+        self.0.iter().for_each(|path| remove_own(path));
+    }
+
+    /// Reads the secret. All copies must agree; a missing one is written anew from another, with a warning.
+    ///
+    /// # Errors
+    /// [`EpochError`].
+    pub fn load(&self) -> Result<EpochSecret, EpochError> {
+        let mut found: Option<(&PathBuf, EpochSecret)> = None;
+        let mut missing = Vec::new();
+        for path in &self.0 {
+            match (read(path)?, &found) {
+                (None, _) => missing.push(path),
+                (Some(secret), None) => found = Some((path, secret)),
+                (Some(secret), Some((first, agreed))) if secret != *agreed => {
+                    return Err(EpochError::Disagree((*first).clone(), path.clone()));
+                }
+                (Some(_), Some(_)) => {}
+            }
+        }
+        let (_, secret) = found.ok_or(EpochError::Missing)?;
+        for path in missing {
+            write_new(path, &secret)?;
+            tracing::warn!(path = %path.display(), "a copy of the epoch secret was missing and has been restored");
+        }
+        Ok(secret)
+    }
+}
+
+/// The path with the links of its existing part followed.
+fn resolved(path: PathBuf) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
+            return if rest.as_os_str().is_empty() {
+                real
+            } else {
+                real.join(rest)
+            };
+        }
+    }
+    path
+}
+
+fn read(path: &Path) -> Result<Option<EpochSecret>, EpochError> {
+    let io_error = |error| EpochError::Io(path.to_owned(), error);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(error)),
+    };
+    let facts = file.metadata().map_err(io_error)?;
+    if facts.permissions().mode() & 0o077 != 0 {
+        return Err(EpochError::Readable(path.to_owned()));
+    }
+    let mut bytes = Zeroizing::new([0; FILE_BYTES]);
+    let whole = facts.len() == FILE_BYTES as u64 && file.read_exact(&mut *bytes).is_ok();
+    let secret = if whole {
+        EpochSecret::from_file_bytes(&*bytes)
+    } else {
+        None
+    };
+    secret
+        .map(Some)
+        .ok_or_else(|| EpochError::Damaged(path.to_owned()))
+}
+
+fn write_new(path: &Path, secret: &EpochSecret) -> Result<(), EpochError> {
+    let io_error = |error| EpochError::Io(path.to_owned(), error);
+    let mut file = match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(path)
+    {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(EpochError::Exists(path.to_owned()));
+        }
+        Err(error) => return Err(io_error(error)),
+    };
+    let written = file
+        .write_all(&secret.to_file_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        });
+    written.map_err(|error| {
+        remove_own(path);
+        io_error(error)
+    })
+}
+
+fn remove_own(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!(path = %path.display(), %error, "an epoch secret that no vault uses could not be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ring::rand::SystemRandom;
+
+    use super::*;
+
+    struct Place {
+        _directory: tempfile::TempDir,
+        files: EpochFiles,
+    }
+
+    fn place(copies: usize) -> Place {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = (0..copies)
+            .map(|copy| directory.path().join(format!("epoch-{copy}")))
+            .collect();
+        let files = EpochFiles::new(paths, &directory.path().join("store")).unwrap();
+        Place {
+            _directory: directory,
+            files,
+        }
+    }
+
+    fn secret() -> EpochSecret {
+        EpochSecret::first(&SystemRandom::new()).unwrap()
+    }
+
+    #[test]
+    fn all_copies_hold_the_secret_for_the_owner_alone() {
+        let place = place(2);
+        let secret = secret();
+        place.files.create(&secret).unwrap();
+        for path in place.files.paths() {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(read(path).unwrap().unwrap(), secret);
+        }
+        assert_eq!(place.files.load().unwrap(), secret);
+        assert_eq!(
+            format!("{secret:?}"),
+            "EpochSecret { number: 1, secret: SecretBytes }"
+        );
+    }
+
+    #[test]
+    fn a_missing_copy_is_restored_and_no_copy_is_an_error() {
+        let place = place(2);
+        let secret = secret();
+        place.files.create(&secret).unwrap();
+        for path in place.files.paths() {
+            fs::remove_file(path).unwrap();
+            assert_eq!(place.files.load().unwrap(), secret);
+            assert_eq!(read(path).unwrap().unwrap(), secret);
+        }
+        place
+            .files
+            .paths()
+            .iter()
+            .for_each(|path| fs::remove_file(path).unwrap());
+        assert!(matches!(place.files.load(), Err(EpochError::Missing)));
+    }
+
+    #[test]
+    fn a_changed_or_cut_copy_is_named_and_not_repaired() {
+        let place = place(2);
+        place.files.create(&secret()).unwrap();
+        let path = &place.files.paths()[1];
+        let bytes = fs::read(path).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            fs::write(path, &changed).unwrap();
+            assert!(
+                matches!(place.files.load(), Err(EpochError::Damaged(damaged)) if damaged == *path),
+                "byte {index}"
+            );
+        }
+        fs::write(path, &bytes[1..]).unwrap();
+        assert!(matches!(place.files.load(), Err(EpochError::Damaged(_))));
+    }
+
+    #[test]
+    fn copies_that_disagree_are_refused() {
+        let place = place(2);
+        place.files.create(&secret()).unwrap();
+        fs::write(&place.files.paths()[1], secret().to_file_bytes()).unwrap();
+        assert!(matches!(place.files.load(), Err(EpochError::Disagree(..))));
+    }
+
+    #[test]
+    fn an_existing_file_is_never_overwritten_and_nothing_is_left_behind() {
+        let place = place(2);
+        fs::write(&place.files.paths()[1], b"precious").unwrap();
+        assert!(
+            matches!(place.files.create(&secret()), Err(EpochError::Exists(path)) if path == place.files.paths()[1])
+        );
+        assert!(!place.files.paths()[0].exists());
+        assert_eq!(fs::read(&place.files.paths()[1]).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_copy_that_others_may_read_is_refused() {
+        let place = place(1);
+        place.files.create(&secret()).unwrap();
+        fs::set_permissions(&place.files.paths()[0], fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(place.files.load(), Err(EpochError::Readable(_))));
+    }
+
+    #[test]
+    fn paths_in_the_store_or_twice_or_none_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = directory.path().join("store");
+        fs::create_dir(&store).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&store, &link).unwrap();
+        for inside in [store.join("epoch"), link.join("epoch"), store.join("deep/epoch")] {
+            assert!(matches!(
+                EpochFiles::new(vec![inside], &store),
+                Err(EpochError::InsideStore(_))
+            ));
+        }
+        let path = directory.path().join("epoch");
+        assert!(matches!(
+            EpochFiles::new(vec![path.clone(), path], &store),
+            Err(EpochError::Paths)
+        ));
+        assert!(matches!(EpochFiles::new(vec![], &store), Err(EpochError::Paths)));
+    }
+}

@@ -1,0 +1,38 @@
+//! The key hierarchy, from what the custodians hold down to one card's fields.
+//!
+//! ```text
+//!  slot: Shamir t-of-n custodians          slot: key file (development only)        any one opens
+//!                    └──────────────┬──────────────┘
+//!                               root key ······ in locked memory, only while unlocked
+//!                                   │                epoch secret ······ files outside the store, kept twice
+//!                                   │                     │
+//!                                   └──── HKDF-SHA-256 ───┘
+//!                                            │
+//!                                      wrapping key ······ wraps the keyring: each key bound to purpose, version, state
+//!         ┌────────────────┬─────────────────┼──────────────────┬──────────────────┐
+//!    card KEKs        records keys     fingerprint key     JWE key pairs     audit signing key
+//!         │ wrap           │ seal             │ HMAC-SHA-256     │ RSA-OAEP         │ ECDSA P-256
+//!    data keys,       every value of     of the whole PAN     what callers       the audit chain's
+//!    one per card     the store                               seal to us         checkpoints
+//!         │ seal
+//!    PAN, CVV, PIN ····· AAD: format, environment, program, card, field, record version, key version
+//! ```
+//!
+//! A store directory alone opens nothing; neither does it together with the shares but without the epoch secret, which
+//! is replaced after each rotation so that earlier copies of the directory stay closed.
+//!
+//! Stages are types: [`slot::unlock::UnlockSession`] (or a key file) gives a [`root::RootKey`], and only that gives a
+//! [`keyring::Keyring`], the unlocked vault.
+
+pub mod audit_key;
+pub mod ceremony;
+pub mod data_key;
+pub mod epoch;
+pub mod header;
+pub mod jwe_keys;
+pub mod kek;
+pub mod keyring;
+pub mod records;
+pub mod root;
+pub mod slot;
+mod versions;

@@ -1,0 +1,237 @@
+//! Slots: the ways in which the root key is kept. Each slot wraps it under a secret of its own, any one opens, and they
+//! can stand side by side. Their records are readable while the vault is locked, so they hold no secret; once the root
+//! key is there, a MAC tells whether one was changed meanwhile.
+
+pub mod gf256;
+pub mod key_file;
+pub mod shamir;
+pub mod share;
+#[cfg(test)]
+mod tests;
+pub mod unlock;
+
+use std::fmt;
+use std::ops::Bound;
+use std::path::PathBuf;
+
+use ring::hmac;
+use ring::rand::SecureRandom;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use self::shamir::Custodian;
+use super::root::{KeyMemoryError, RootKey};
+use crate::bytes::Base64Bytes;
+use crate::crypto::CryptoError;
+use crate::crypto::aad::ValueName;
+use crate::crypto::aead::{Format, SealingKey};
+use crate::crypto::kdf;
+use crate::environment::Environment;
+use crate::secret::{RandomFailed, SecretBytes};
+use crate::store::{EngineError, Entry, Store, Tree};
+
+/// More slots than anybody keeps.
+const MAX_SLOTS: usize = 64;
+const MAC_BYTES: usize = 32;
+const WRAP_LABEL: &str = "tessera.slot.wrap.1";
+/// A slot's secret is made for it and wraps once.
+const SLOT_KEY_VERSION: u32 = 1;
+
+/// The id of a slot: 5 random bytes, printed as 8 letters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SlotId([u8; 5]);
+
+impl SlotId {
+    pub(super) fn random(rng: &dyn SecureRandom) -> Result<Self, RandomFailed> {
+        let mut id = [0; 5];
+        rng.fill(&mut id).map_err(|_| RandomFailed)?;
+        Ok(Self(id))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 5] {
+        &self.0
+    }
+
+    pub(super) const fn from_bytes(bytes: [u8; 5]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&share::base32(&self.0))
+    }
+}
+
+impl fmt::Debug for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SlotId({self})")
+    }
+}
+
+/// How a slot keeps its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Keeping {
+    /// Split among custodians.
+    Shamir {
+        /// How many shares open.
+        threshold: u8,
+        /// Who holds which share.
+        custodians: Vec<Custodian>,
+    },
+    /// In a file. Development only.
+    KeyFile {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+/// A slot as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Slot {
+    /// Its id.
+    pub id: SlotId,
+    /// When it was made, Unix seconds.
+    pub created_at: i64,
+    /// How its secret is kept.
+    pub keeping: Keeping,
+    wrapped_root: Base64Bytes,
+}
+
+/// A slot that cannot be used or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum SlotError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] EngineError),
+    /// Not a slot's record.
+    #[error("a slot in the store cannot be read")]
+    Malformed,
+    /// The record does not carry the root key's MAC: somebody wrote to the store.
+    #[error("slot {0} was changed in the store, or is not of this vault")]
+    Changed(SlotId),
+    /// The slot's secret does not unwrap the root key.
+    #[error("slot {0} does not open with this secret")]
+    DoesNotOpen(SlotId),
+    /// Randomness, memory or sealing.
+    #[error(transparent)]
+    Key(#[from] KeyMemoryError),
+}
+
+impl From<CryptoError> for SlotError {
+    fn from(error: CryptoError) -> Self {
+        Self::Key(error.into())
+    }
+}
+
+impl Slot {
+    /// A new slot for the root key under the slot's own secret.
+    pub(super) fn new(
+        environment: Environment,
+        id: SlotId,
+        created_at: i64,
+        keeping: Keeping,
+        secret: &SecretBytes<32>,
+        root: &RootKey,
+        rng: &dyn SecureRandom,
+    ) -> Result<Self, CryptoError> {
+        let key = wrap_key(secret)?;
+        let wrapped =
+            sealing_key(environment, &key).seal(&ValueName::RootKey { slot: &id.0 }, root.expose(), rng)?;
+        Ok(Self {
+            id,
+            created_at,
+            keeping,
+            wrapped_root: Base64Bytes(wrapped),
+        })
+    }
+
+    /// The root key, by the slot's secret.
+    pub(super) fn open(
+        &self,
+        environment: Environment,
+        secret: &SecretBytes<32>,
+    ) -> Result<RootKey, SlotError> {
+        let key = wrap_key(secret)?;
+        let name = ValueName::RootKey { slot: &self.id.0 };
+        let root = sealing_key(environment, &key).open(&name, &self.wrapped_root.0);
+        Ok(RootKey::from_slot(
+            environment,
+            &root.map_err(|_| SlotError::DoesNotOpen(self.id))?,
+        )?)
+    }
+
+    /// How many shares open it; `None` for a key file.
+    #[must_use]
+    pub const fn threshold(&self) -> Option<u8> {
+        match self.keeping {
+            Keeping::Shamir { threshold, .. } => Some(threshold),
+            Keeping::KeyFile { .. } => None,
+        }
+    }
+
+    /// The record for [`Tree::Slots`]: `MAC(32) ‖ JSON`.
+    pub(super) fn to_entry(&self, root: &RootKey) -> Result<Entry, CryptoError> {
+        let json = serde_json::to_vec(self).map_err(|_| CryptoError::Malformed)?;
+        let mac = hmac::sign(&root.slot_mac_key()?, &json);
+        Ok((self.id.0.to_vec(), [mac.as_ref(), &json].concat()))
+    }
+
+    /// Reads a record, whose MAC can be checked only later.
+    fn from_entry((store_key, record): &Entry) -> Result<Self, SlotError> {
+        let (_, json) = record
+            .split_first_chunk::<MAC_BYTES>()
+            .ok_or(SlotError::Malformed)?;
+        let slot: Self = serde_json::from_slice(json).map_err(|_| SlotError::Malformed)?;
+        if slot.id.0 == **store_key {
+            Ok(slot)
+        } else {
+            Err(SlotError::Malformed)
+        }
+    }
+}
+
+/// The slots of a locked vault.
+///
+/// # Errors
+/// [`SlotError::Store`], [`SlotError::Malformed`].
+pub fn load_all(store: &Store) -> Result<Vec<Slot>, SlotError> {
+    store
+        .scan(Tree::Slots, b"", Bound::Unbounded, MAX_SLOTS)?
+        .iter()
+        .map(Slot::from_entry)
+        .collect()
+}
+
+/// Checks the MAC of every slot.
+pub(super) fn verify_all(root: &RootKey, entries: &[Entry]) -> Result<(), SlotError> {
+    let key = root.slot_mac_key()?;
+    for entry in entries {
+        let slot = Slot::from_entry(entry)?;
+        let (mac, json) = entry
+            .1
+            .split_first_chunk::<MAC_BYTES>()
+            .ok_or(SlotError::Malformed)?;
+        hmac::verify(&key, json, mac).map_err(|_| SlotError::Changed(slot.id))?;
+    }
+    Ok(())
+}
+
+fn wrap_key(secret: &SecretBytes<32>) -> Result<Zeroizing<[u8; 32]>, CryptoError> {
+    let mut key = Zeroizing::new([0; 32]);
+    kdf::derive(secret.expose(), b"", WRAP_LABEL, &mut key)?;
+    Ok(key)
+}
+
+const fn sealing_key(environment: Environment, key: &[u8; 32]) -> SealingKey<'_> {
+    SealingKey {
+        format: Format::Derived,
+        environment,
+        version: SLOT_KEY_VERSION,
+        key,
+    }
+}
