@@ -118,7 +118,7 @@ impl Authority {
         self.own(profile)?;
         request.key().obey(profile.key_rule())?;
         self.index
-            .admit_key(&key_fingerprint(request.key()), &profile.uri())?;
+            .admit_key(&key_fingerprint(request.key()), &profile.identity())?;
         let template = Template::new(profile, self.now());
         self.sign_template(&template, request.key())
     }
@@ -204,7 +204,7 @@ impl Authority {
             Ok(())
         } else {
             Err(Error::WrongCa {
-                uri: profile.uri(),
+                identity: profile.identity(),
                 wanted,
                 given,
             })

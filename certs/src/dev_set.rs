@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
 use shared::clock::Clock;
+use shared::mtls::identity::Name;
 
 use crate::authority::Authority;
 use crate::ca::Ca;
@@ -21,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Host;
 use crate::issued::PairPaths;
-use crate::name::Name;
 use crate::profile::Profile;
 use crate::serial::Serial;
 
@@ -161,6 +161,9 @@ impl DevSet {
     }
 }
 
+/// The stems of the CAs' own files, which no leaf may take.
+const ROOT_STEMS: [&str; 4] = ["internal-ca", "partner-ca", "internal.crl", "partner.crl"];
+
 /// The profiles of a set, each with a file name of its own.
 fn profiles(options: &DevOptions) -> Result<Vec<Profile>> {
     let mut profiles = vec![
@@ -176,8 +179,9 @@ fn profiles(options: &DevOptions) -> Result<Vec<Profile>> {
         Profile::Partner("partner".parse()?),
     ];
     for name in &options.partners {
-        let is_root = ["internal-ca", "partner-ca"].contains(&name.as_str());
-        if is_root || profiles.iter().any(|profile| profile.stem() == name.as_str()) {
+        if ROOT_STEMS.contains(&name.as_str())
+            || profiles.iter().any(|profile| profile.stem() == name.as_str())
+        {
             return Err(Error::NameTaken(name.to_string()));
         }
         profiles.push(Profile::Partner(name.clone()));

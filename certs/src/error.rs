@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use shared::mtls::identity::{Identity, IdentityError};
+
 use crate::ca::Ca;
 
 /// Why a certificate, a CRL or a set was not made.
@@ -37,8 +39,8 @@ pub enum Error {
     InUse(PathBuf),
 
     /// A name that may not stand in an identity.
-    #[error("'{0}' is not a name: 1 to 63 of a-z, 0-9 and '-', neither first nor last a '-'")]
-    Name(String),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A host name that may not stand in a server certificate.
     #[error("'{0}' is neither a DNS name nor an IP address")]
     Host(String),
@@ -55,10 +57,10 @@ pub enum Error {
     #[error("the role {0} takes no host names: it is not a server")]
     HostsNotTaken(&'static str),
     /// The profile belongs to the other CA.
-    #[error("a certificate for {uri} is signed by the {wanted} CA, not by the {given} CA")]
+    #[error("a certificate for {identity} is signed by the {wanted} CA, not by the {given} CA")]
     WrongCa {
         /// The identity asked for.
-        uri: String,
+        identity: Identity,
         /// The CA that may sign it.
         wanted: Ca,
         /// The CA that was asked.
@@ -134,10 +136,10 @@ pub enum Error {
     #[error("the development set has a '{0}' already")]
     NameTaken(String),
 
-    /// The random number generator or the signing itself failed.
+    /// The system gave no randomness.
     #[error("the system's random number generator failed")]
     Random,
-    /// The certificate or CRL could not be encoded or signed.
+    /// The certificate or CRL could not be encoded or signed (RFC 5280).
     #[error("the certificate library refused: {0}")]
     Encoding(#[from] rcgen::Error),
 }

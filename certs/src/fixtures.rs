@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use ring::rand::SystemRandom;
 use shared::clock::Clock;
+use shared::mtls::identity::{Identity, TRUST_DOMAIN};
 use time::{Duration, OffsetDateTime};
 
 use crate::authority::Authority;
@@ -97,7 +98,7 @@ impl Fault {
             Self::NoIdentity => template.uris.clear(),
             Self::ForeignIdentity => {
                 for uri in &mut template.uris {
-                    *uri = uri.replace("spiffe://tessera/", "spiffe://elsewhere/");
+                    *uri = uri.replace(TRUST_DOMAIN, "spiffe://elsewhere/");
                 }
             }
             Self::MalformedIdentity => {
@@ -105,7 +106,7 @@ impl Fault {
                     uri.push_str("/../vault");
                 }
             }
-            Self::TwoIdentities => template.uris.push("spiffe://tessera/vault".to_owned()),
+            Self::TwoIdentities => template.uris.push(Identity::Vault.to_string()),
             Self::Revoked | Self::ForeignCa | Self::OtherCa => {}
         }
     }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use shared::mtls::identity::Identity;
 use time::OffsetDateTime;
 
 use crate::ca::Ca;
@@ -100,7 +101,7 @@ impl Index {
     }
 
     /// Refuses a key that serves another identity or was revoked as compromised.
-    pub(crate) fn admit_key(&self, key_fingerprint: &str, identity: &str) -> Result<()> {
+    pub(crate) fn admit_key(&self, key_fingerprint: &str, identity: &Identity) -> Result<()> {
         let identity = format!("URI:{identity}");
         for record in self
             .certificates

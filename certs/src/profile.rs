@@ -1,14 +1,14 @@
 //! What a certificate of each role says. A profile decides every parameter: the CA, the identity, the key usage, the kinds
 //! of key and the lifetime. Nothing else that is said about a certificate, a request's wishes least of all, changes them.
 
+use shared::mtls::identity::{Identity, Name};
 use time::Duration;
 
 use crate::ca::Ca;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::name::Name;
+use crate::kind::Kind;
 use crate::public_key::KeyRule;
-use crate::role::Role;
 
 /// Who may open a connection with the certificate, and who may answer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Usage {
     Client,
 }
 
-/// A certificate to be made: a role and what distinguishes one holder of it from the next.
+/// A certificate to be made: a kind and what distinguishes one holder of it from the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// `spiffe://tessera/vault`, loopback and these hosts; signs attestations and Vault-Proofs with the same key.
@@ -40,9 +40,6 @@ pub enum Profile {
     Partner(Name),
 }
 
-/// The trust domain of every identity.
-const TRUST_DOMAIN: &str = "spiffe://tessera";
-
 /// A machine's certificate: short, because both binaries reload theirs without dropping connections, and a stolen key that
 /// went unnoticed dies with it.
 const MACHINE_LIFETIME: Duration = Duration::days(90);
@@ -52,28 +49,28 @@ const PERSON_LIFETIME: Duration = Duration::days(183);
 const COMPANY_LIFETIME: Duration = Duration::days(365);
 
 impl Profile {
-    /// The profile of `role`, with the parts that role takes.
+    /// The profile of this kind, with the parts that it takes.
     ///
     /// # Errors
     /// When a name is missing or not taken, or hosts are not taken.
-    pub fn new(role: Role, name: Option<Name>, hosts: Vec<Host>) -> Result<Self> {
-        let word = role.word();
-        if !hosts.is_empty() && !matches!(role, Role::Vault | Role::GatewayServer) {
+    pub fn new(kind: Kind, name: Option<Name>, hosts: Vec<Host>) -> Result<Self> {
+        let word = kind.word();
+        if !hosts.is_empty() && !matches!(kind, Kind::Vault | Kind::GatewayServer) {
             return Err(Error::HostsNotTaken(word));
         }
-        match (role, name) {
-            (Role::Vault, None) => Ok(Self::Vault(hosts)),
-            (Role::GatewayServer, None) => Ok(Self::GatewayServer(hosts)),
-            (Role::GatewayClient, None) => Ok(Self::GatewayClient),
-            (Role::Vault | Role::GatewayServer | Role::GatewayClient, Some(_)) => {
+        match (kind, name) {
+            (Kind::Vault, None) => Ok(Self::Vault(hosts)),
+            (Kind::GatewayServer, None) => Ok(Self::GatewayServer(hosts)),
+            (Kind::GatewayClient, None) => Ok(Self::GatewayClient),
+            (Kind::Vault | Kind::GatewayServer | Kind::GatewayClient, Some(_)) => {
                 Err(Error::NameNotTaken(word))
             }
-            (Role::Officer, Some(name)) => Ok(Self::Officer(name)),
-            (Role::Auditor, Some(name)) => Ok(Self::Auditor(name)),
-            (Role::Processor, Some(name)) => Ok(Self::Processor(name)),
-            (Role::Bureau, Some(name)) => Ok(Self::Bureau(name)),
-            (Role::Partner, Some(name)) => Ok(Self::Partner(name)),
-            (Role::Officer | Role::Auditor | Role::Processor | Role::Bureau | Role::Partner, None) => {
+            (Kind::Officer, Some(name)) => Ok(Self::Officer(name)),
+            (Kind::Auditor, Some(name)) => Ok(Self::Auditor(name)),
+            (Kind::Processor, Some(name)) => Ok(Self::Processor(name)),
+            (Kind::Bureau, Some(name)) => Ok(Self::Bureau(name)),
+            (Kind::Partner, Some(name)) => Ok(Self::Partner(name)),
+            (Kind::Officer | Kind::Auditor | Kind::Processor | Kind::Bureau | Kind::Partner, None) => {
                 Err(Error::NameMissing(word))
             }
         }
@@ -94,17 +91,17 @@ impl Profile {
         }
     }
 
-    /// The identity: the one URI in the subject alternative name.
+    /// The identity: its URI is the one in the subject alternative name.
     #[must_use]
-    pub fn uri(&self) -> String {
+    pub fn identity(&self) -> Identity {
         match self {
-            Self::Vault(_) => format!("{TRUST_DOMAIN}/vault"),
-            Self::GatewayServer(_) | Self::GatewayClient => format!("{TRUST_DOMAIN}/gateway"),
-            Self::Officer(name) => format!("{TRUST_DOMAIN}/officer/{name}"),
-            Self::Auditor(name) => format!("{TRUST_DOMAIN}/auditor/{name}"),
-            Self::Processor(name) => format!("{TRUST_DOMAIN}/processor/{name}"),
-            Self::Bureau(name) => format!("{TRUST_DOMAIN}/bureau/{name}"),
-            Self::Partner(name) => format!("{TRUST_DOMAIN}/partner/{name}"),
+            Self::Vault(_) => Identity::Vault,
+            Self::GatewayServer(_) | Self::GatewayClient => Identity::Gateway,
+            Self::Officer(name) => Identity::Officer(name.clone()),
+            Self::Auditor(name) => Identity::Auditor(name.clone()),
+            Self::Processor(name) => Identity::Processor(name.clone()),
+            Self::Bureau(name) => Identity::Bureau(name.clone()),
+            Self::Partner(name) => Identity::Partner(name.clone()),
         }
     }
 
@@ -121,13 +118,6 @@ impl Profile {
             | Self::Bureau(name)
             | Self::Partner(name) => name.as_str(),
         }
-    }
-
-    /// The common name of the subject: for the eyes of people; nothing authorises by it.
-    pub(crate) fn common_name(&self) -> String {
-        let path = self.uri();
-        let path = path.trim_start_matches(TRUST_DOMAIN).trim_start_matches('/');
-        format!("Tessera {}", path.replace('/', " "))
     }
 
     /// The DNS names and addresses: loopback and the given ones for servers, none for clients.
@@ -182,22 +172,22 @@ mod tests {
     use super::{Profile, Usage};
     use crate::ca::Ca;
     use crate::error::Error;
-    use crate::role::Role;
+    use crate::kind::Kind;
 
     #[test]
     fn the_named_roles_carry_their_name_and_the_others_do_not() {
-        for role in Role::ALL {
-            let named = Profile::new(role, Some("acme".parse().unwrap()), vec![]);
-            let unnamed = Profile::new(role, None, vec![]);
-            match role {
-                Role::Vault | Role::GatewayServer | Role::GatewayClient => {
+        for kind in Kind::ALL {
+            let named = Profile::new(kind, Some("acme".parse().unwrap()), vec![]);
+            let unnamed = Profile::new(kind, None, vec![]);
+            match kind {
+                Kind::Vault | Kind::GatewayServer | Kind::GatewayClient => {
                     assert!(matches!(named, Err(Error::NameNotTaken(_))));
                     assert!(unnamed.is_ok());
                 }
                 _ => {
                     assert_eq!(
-                        named.unwrap().uri(),
-                        format!("spiffe://tessera/{}/acme", role.word())
+                        named.unwrap().identity().to_string(),
+                        format!("spiffe://tessera/{}/acme", kind.word())
                     );
                     assert!(matches!(unnamed, Err(Error::NameMissing(_))));
                 }
@@ -208,10 +198,10 @@ mod tests {
     #[test]
     fn only_servers_take_hosts_and_each_is_listed_once() {
         let hosts = vec!["vault.internal".parse().unwrap(), "localhost".parse().unwrap()];
-        let vault = Profile::new(Role::Vault, None, hosts.clone()).unwrap();
+        let vault = Profile::new(Kind::Vault, None, hosts.clone()).unwrap();
         let names: Vec<String> = vault.hosts().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["localhost", "127.0.0.1", "::1", "vault.internal"]);
-        let client = Profile::new(Role::GatewayClient, None, hosts);
+        let client = Profile::new(Kind::GatewayClient, None, hosts);
         assert!(matches!(client, Err(Error::HostsNotTaken(_))));
     }
 
@@ -221,14 +211,5 @@ mod tests {
         assert_eq!((partner.ca(), partner.usage()), (Ca::Partner, Usage::Client));
         assert_eq!(Profile::Officer("alice".parse().unwrap()).ca(), Ca::Internal);
         assert_eq!(Profile::GatewayServer(vec![]).usage(), Usage::Server);
-    }
-
-    #[test]
-    fn people_read_who_a_certificate_is_for() {
-        assert_eq!(
-            Profile::Officer("alice".parse().unwrap()).common_name(),
-            "Tessera officer alice"
-        );
-        assert_eq!(Profile::Vault(vec![]).common_name(), "Tessera vault");
     }
 }

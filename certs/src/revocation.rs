@@ -23,6 +23,21 @@ pub enum Reason {
     PrivilegeWithdrawn,
 }
 
+impl Reason {
+    /// The reason's word in the index and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key-compromise",
+            Self::AffiliationChanged => "affiliation-changed",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation-of-operation",
+            Self::PrivilegeWithdrawn => "privilege-withdrawn",
+        }
+    }
+}
+
 impl From<Reason> for RevocationReason {
     fn from(reason: Reason) -> Self {
         match reason {

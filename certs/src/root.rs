@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::index::Record;
 use crate::key::PrivateKey;
 use crate::serial::Serial;
-use crate::template::{BACKDATE, Template, subject};
+use crate::template::{BACKDATE, Template, root_subject};
 
 /// A root outlives every leaf and is replaced by overlap, because clients pin it: ten years, within what NIST SP 800-57
 /// part 1 table 4 grants P-256.
@@ -42,7 +42,7 @@ impl Root {
         params.serial_number = Some(SerialNumber::from_slice(Serial::random(rng)?.as_bytes()));
         params.not_before = now - BACKDATE;
         params.not_after = now + ROOT_LIFETIME;
-        params.distinguished_name = subject(ca.common_name());
+        params.distinguished_name = root_subject(ca.common_name());
         // Signs leafs directly: a path length of zero keeps a leaf that slipped through from becoming a CA below it.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -5,6 +5,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
     SerialNumber,
 };
+use shared::mtls::identity::Identity;
 use time::{Duration, OffsetDateTime};
 
 use crate::error::Result;
@@ -17,12 +18,12 @@ use crate::serial::Serial;
 pub(crate) const BACKDATE: Duration = Duration::minutes(5);
 
 /// The organisation in every subject and issuer.
-pub(crate) const ORGANISATION: &str = "Tessera";
+const ORGANISATION: &str = "Tessera";
 
 /// What a leaf certificate will say.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    pub(crate) common_name: String,
+    pub(crate) subject: DistinguishedName,
     pub(crate) uris: Vec<String>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) usage: Usage,
@@ -33,9 +34,10 @@ pub(crate) struct Template {
 impl Template {
     /// The certificate that `profile` stands for, signed at `now`.
     pub(crate) fn new(profile: &Profile, now: OffsetDateTime) -> Self {
+        let identity = profile.identity();
         Self {
-            common_name: profile.common_name(),
-            uris: vec![profile.uri()],
+            subject: subject_of(&identity),
+            uris: vec![identity.to_string()],
             hosts: profile.hosts(),
             usage: profile.usage(),
             not_before: now - BACKDATE,
@@ -60,7 +62,7 @@ impl Template {
         params.serial_number = Some(SerialNumber::from_slice(serial.as_bytes()));
         params.not_before = self.not_before;
         params.not_after = self.not_after;
-        params.distinguished_name = subject(&self.common_name);
+        params.distinguished_name = self.subject.clone();
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![match self.usage {
@@ -83,10 +85,26 @@ impl Template {
     }
 }
 
-/// The distinguished name with this common name.
-pub(crate) fn subject(common_name: &str) -> DistinguishedName {
-    let mut name = DistinguishedName::new();
-    name.push(DnType::OrganizationName, ORGANISATION);
-    name.push(DnType::CommonName, common_name);
-    name
+/// The subject of a leaf: the role as organisational unit and the name as common name, for the eyes of people; nothing
+/// authorises by it.
+fn subject_of(identity: &Identity) -> DistinguishedName {
+    let role = identity.role().as_str();
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::OrganizationName, ORGANISATION);
+    match identity.name() {
+        None => subject.push(DnType::CommonName, role),
+        Some(name) => {
+            subject.push(DnType::OrganizationalUnitName, role);
+            subject.push(DnType::CommonName, name.as_str());
+        }
+    }
+    subject
+}
+
+/// The subject of a root.
+pub(crate) fn root_subject(common_name: &str) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::OrganizationName, ORGANISATION);
+    subject.push(DnType::CommonName, common_name);
+    subject
 }

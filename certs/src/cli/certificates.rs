@@ -1,8 +1,8 @@
 //! `sign`, `issue` and `revoke`.
 
-use std::io::{self, Write};
-use std::path::Path;
-use std::{fs, path::PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use certs::{Authority, PairPaths, Request};
@@ -75,6 +75,13 @@ fn refuse_existing(path: &PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Requests and certificates are some kilobytes; more than this is not read, and refused for what is missing.
+const MAX_READ_BYTES: u64 = 1024 * 1024;
+
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("could not read {}", path.display()))
+    let mut contents = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_READ_BYTES).read_to_end(&mut contents))
+        .with_context(|| format!("could not read {}", path.display()))?;
+    Ok(contents)
 }

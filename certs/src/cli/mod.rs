@@ -7,7 +7,7 @@ pub(crate) mod print;
 
 use std::path::PathBuf;
 
-use certs::{Ca, Host, Name, Profile, Reason, Role, Serial};
+use certs::{Ca, Host, Kind, Name, Profile, Reason, Serial};
 use clap::{Args, Parser, Subcommand};
 use shared::clock::Clock;
 
@@ -66,7 +66,7 @@ pub(crate) struct OneCa {
 pub(crate) struct Subject {
     /// The role that the certificate speaks for; it decides the CA and everything the certificate says
     #[arg(long, value_enum)]
-    role: Role,
+    role: Kind,
     /// The name in the identity spiffe://tessera/ROLE/NAME (officer, auditor, processor, bureau, partner)
     #[arg(long)]
     name: Option<Name>,

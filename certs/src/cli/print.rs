@@ -30,9 +30,9 @@ pub(crate) fn record(out: &mut impl Write, record: &Record) -> anyhow::Result<()
     if let Some(revocation) = &record.revoked {
         write!(
             out,
-            "  revoked {} ({:?})",
+            "  revoked {} ({})",
             revocation.at.format(&Rfc3339)?,
-            revocation.reason
+            revocation.reason.word()
         )?;
     }
     writeln!(out)?;

@@ -276,7 +276,7 @@ fn a_development_set_is_whole_private_and_never_overwritten() {
 #[test]
 fn a_partner_named_like_another_file_leaves_nothing_behind() {
     let place = Place::new();
-    for name in ["vault", "officer-2", "partner-ca", "partner"] {
+    for name in ["vault", "officer-2", "partner-ca", "internal.crl", "partner"] {
         let options = DevOptions {
             partners: vec![name.parse().unwrap()],
             ..DevOptions::default()

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
 use shared::clock::Clock;
+use shared::mtls::identity::{Identity, IdentityError};
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage,
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
@@ -124,28 +125,33 @@ fn each_fault_is_refused_for_its_own_reason() {
 }
 
 #[test]
-fn the_identity_faults_say_what_they_promise() {
+fn each_identity_is_read_back_and_each_identity_fault_is_none() {
     let place = Place::new();
     let set = dev_set(&place);
-    let officer = Profile::Officer("alice".parse().unwrap());
-    let names = |fault| {
-        fixtures::create(&set.dir, &officer, fault, &Clock::System)
+    let read = |pair: &PairPaths| {
+        Identity::from_certificate(&certificate(&pair.certificate))
             .unwrap()
-            .certificate
-            .record
-            .names
+            .to_string()
     };
-    assert!(names(Fault::NoIdentity).is_empty());
-    assert_eq!(
-        names(Fault::ForeignIdentity),
-        ["URI:spiffe://elsewhere/officer/alice"]
-    );
-    assert_eq!(
-        names(Fault::MalformedIdentity),
-        ["URI:spiffe://tessera/officer/alice/../vault"]
-    );
-    let two = ["URI:spiffe://tessera/officer/alice", "URI:spiffe://tessera/vault"];
-    assert_eq!(names(Fault::TwoIdentities), two);
+    assert_eq!(read(&set.vault), "spiffe://tessera/vault");
+    assert_eq!(read(&set.gateway_server), "spiffe://tessera/gateway");
+    assert_eq!(read(&set.gateway_client), "spiffe://tessera/gateway");
+    assert_eq!(read(&set.officers[2]), "spiffe://tessera/officer/officer-3");
+    assert_eq!(read(&set.auditor), "spiffe://tessera/auditor/auditor");
+    assert_eq!(read(&set.processor), "spiffe://tessera/processor/processor");
+    assert_eq!(read(&set.bureau), "spiffe://tessera/bureau/bureau");
+    assert_eq!(read(&set.partner), "spiffe://tessera/partner/partner");
+
+    let officer = Profile::Officer("alice".parse().unwrap());
+    let fault = |fault| {
+        let issued = fixtures::create(&set.dir, &officer, fault, &Clock::System).unwrap();
+        Identity::from_certificate(&issued.certificate.der)
+    };
+    assert_eq!(fault(Fault::NoIdentity), Err(IdentityError::NoUri));
+    assert_eq!(fault(Fault::ForeignIdentity), Err(IdentityError::ForeignUri));
+    assert_eq!(fault(Fault::MalformedIdentity), Err(IdentityError::BadName));
+    assert_eq!(fault(Fault::TwoIdentities), Err(IdentityError::SeveralUris));
+    assert_eq!(fault(Fault::Expired), Ok(officer.identity()));
 }
 
 /// A TLS 1.3 handshake in memory, as the vault's listener would do it.

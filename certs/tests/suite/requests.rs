@@ -156,7 +156,7 @@ fn what_a_request_wishes_for_is_named_and_not_granted() {
     certificate.write(&place.path("acme.pem")).unwrap();
     let text = place.openssl(&["x509", "-in", "acme.pem", "-noout", "-text"]);
     for granted in [
-        "Subject: O = Tessera, CN = Tessera partner acme",
+        "Subject: O = Tessera, OU = partner, CN = acme",
         "X509v3 Basic Constraints: critical\n                CA:FALSE",
         "X509v3 Key Usage: critical\n                Digital Signature\n",
         "X509v3 Extended Key Usage: \n                TLS Web Client Authentication\n",

@@ -1,10 +1,11 @@
-//! The roles that a certificate can speak for.
+//! The kinds of certificate: the roles of the product, the gateway's taken apart into the end that answers and the end that
+//! calls.
 
 use clap::ValueEnum;
 
-/// A role of the product; a [`crate::profile::Profile`] is a role with what makes it one certificate.
+/// A kind of certificate; a [`crate::profile::Profile`] is a kind with what makes it one certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Role {
+pub enum Kind {
     /// The vault's listener; the same key signs the vault's attestations and proofs.
     Vault,
     /// The gateway's public and partner listeners.
@@ -23,8 +24,8 @@ pub enum Role {
     Partner,
 }
 
-impl Role {
-    /// Every role.
+impl Kind {
+    /// Every kind.
     pub const ALL: [Self; 8] = [
         Self::Vault,
         Self::GatewayServer,
@@ -36,7 +37,7 @@ impl Role {
         Self::Partner,
     ];
 
-    /// The role's word on the command line.
+    /// The kind's word on the command line.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
