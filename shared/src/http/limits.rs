@@ -1,7 +1,7 @@
 //! The limits of a listener: how many connections, and how long each stage of one may take.
 //!
-//! actix-http adds limits of its own that cannot be set: a request head of at most 128 KiB (answered 431) with at most 96
-//! header fields (answered 400 or 431). The time of a body is not limited by actix at all: see [`super::body`].
+//! actix-http adds limits of its own that cannot be set: a request head of at most 128 KiB with at most 96 header fields,
+//! else 431. The time of a body is not limited by actix at all: see [`super::body`].
 
 use std::fmt;
 use std::time::Duration;

@@ -70,21 +70,19 @@ impl ReloadingCertificate {
 
 impl Reload for ReloadingCertificate {
     fn reload(&self) -> Reloaded {
-        if !self.watched.changed() {
-            return Reloaded::Unchanged;
-        }
-        match load(&self.chain_path, &self.key_path, &self.clock) {
-            Ok(current) => {
-                let (path, not_after) = (self.chain_path.display(), current.not_after);
-                tracing::info!(%path, %not_after, "new certificate in force");
-                self.current.store(Arc::new(current));
-                Reloaded::Replaced
-            }
-            Err(error) => {
-                tracing::warn!(%error, "new certificate refused, the old one stays in force");
-                Reloaded::Kept(error)
-            }
-        }
+        self.watched
+            .if_changed(|| match load(&self.chain_path, &self.key_path, &self.clock) {
+                Ok(current) => {
+                    let (path, not_after) = (self.chain_path.display(), current.not_after);
+                    tracing::info!(%path, %not_after, "new certificate in force");
+                    self.current.store(Arc::new(current));
+                    Reloaded::Replaced
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "new certificate refused, the old one stays in force");
+                    Reloaded::Kept(error)
+                }
+            })
     }
 }
 

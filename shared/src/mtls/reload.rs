@@ -175,13 +175,16 @@ impl Watched {
         Self { paths, last }
     }
 
-    /// True once for each change. A file that turned out bad is not tried again until it changes again.
-    pub(super) fn changed(&self) -> bool {
-        let now = stamps(&self.paths);
+    /// Runs `load` once for each change; files that turned out bad are not tried again until they change again. Held
+    /// locked meanwhile: of two reloads at once the later one must see the files of the former in force.
+    pub(super) fn if_changed(&self, load: impl FnOnce() -> Reloaded) -> Reloaded {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = *last != now;
+        let now = stamps(&self.paths);
+        if *last == now {
+            return Reloaded::Unchanged;
+        }
         *last = now;
-        changed
+        load()
     }
 }
 

@@ -115,22 +115,21 @@ impl Trust {
 
 impl Reload for ReloadingTrust {
     fn reload(&self) -> Reloaded {
-        if !self.watched.changed() {
-            return Reloaded::Unchanged;
-        }
-        let former = self.current.load_full();
-        match load(&self.roots_path, &self.lists_path, &self.clock, Some(&former)) {
-            Ok(trust) => {
-                let (path, lists_expire_at) = (self.lists_path.display(), trust.lists_expire_at);
-                tracing::info!(%path, %lists_expire_at, "new roots and revocation lists in force");
-                self.current.store(Arc::new(trust));
-                Reloaded::Replaced
+        self.watched.if_changed(|| {
+            let former = self.current.load_full();
+            match load(&self.roots_path, &self.lists_path, &self.clock, Some(&former)) {
+                Ok(trust) => {
+                    let (path, lists_expire_at) = (self.lists_path.display(), trust.lists_expire_at);
+                    tracing::info!(%path, %lists_expire_at, "new roots and revocation lists in force");
+                    self.current.store(Arc::new(trust));
+                    Reloaded::Replaced
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "new roots or revocation lists refused, the old ones stay in force");
+                    Reloaded::Kept(error)
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "new roots or revocation lists refused, the old ones stay in force");
-                Reloaded::Kept(error)
-            }
-        }
+        })
     }
 }
 

@@ -1,16 +1,19 @@
 //! Who gets in at the handshake, and whom a client takes for the vault.
 
-use std::net::TcpStream;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
 use rcgen::ExtendedKeyUsagePurpose;
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, RootCertStore, ServerConnection, StreamOwned,
+};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use shared::clock::{Clock, ManualClock};
 use shared::http::limits::ListenerLimits;
-use shared::mtls::client;
+use shared::mtls::{client, server};
 use time::Duration;
 
 use crate::pki::{Authority, Files, Pair, START, gateway, vault};
@@ -39,9 +42,8 @@ fn client_with(stand: &Stand, pair: &Pair, days: i64) -> ClientConfig {
     client::mutual(certificate, Arc::clone(&stand.trust), vault, &stand.clock).unwrap()
 }
 
-#[test]
-fn without_a_certificate_nobody_gets_in() {
-    let stand = Stand::start();
+/// A client without a certificate, which takes any listener of the stand's authority.
+fn nobody(stand: &Stand) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(stand.authority.pem.as_bytes()).unwrap())
@@ -53,10 +55,38 @@ fn without_a_certificate_nobody_gets_in() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     nobody.time_provider = Arc::clone(&stand.gateway().time_provider);
+    nobody
+}
+
+#[test]
+fn without_a_certificate_nobody_gets_in() {
+    let stand = Stand::start();
+    let alert = stand.connect(nobody(&stand)).alert();
+    assert_eq!(alert, AlertDescription::CertificateRequired);
+}
+
+#[test]
+fn the_public_listener_asks_for_no_certificate_and_gives_no_ticket() {
+    let stand = Stand::start();
+    let config = Arc::new(server::public(Arc::clone(&stand.certificate), &stand.clock).unwrap());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), socket);
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        stream.conn.peer_certificates().is_some()
+    });
+
+    let mut connection = Connection::open(address, &Arc::new(nobody(&stand)));
+
+    assert_eq!(connection.answer().unwrap().0, 204);
+    assert_eq!(connection.session().tls13_tickets_received(), 0);
     assert_eq!(
-        stand.connect(nobody).alert(),
-        AlertDescription::CertificateRequired
+        connection.session().protocol_version(),
+        Some(rustls::ProtocolVersion::TLSv1_3)
     );
+    assert!(!serving.join().unwrap(), "no certificate was asked for");
 }
 
 #[test]
