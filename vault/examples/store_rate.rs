@@ -8,10 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
 use vault::store::{Store, StoreOptions, Tree, TxnError};
 
+/// What a commit writes: the tree, and how long key and value are.
+type Shape = &'static [(Tree, usize, usize)];
+
+/// One record, for comparison with what is published of storage engines.
+const RECORD: Shape = &[(Tree::Cards, 16, 512)];
+
 /// What one issue writes, roughly: record, wrapped key, fingerprint, idempotent answer, audit event.
-const WRITES: [(Tree, usize, usize); 5] = [
+const ISSUE: Shape = &[
     (Tree::Cards, 16, 600),
     (Tree::DataKeys, 16, 90),
     (Tree::Fingerprints, 32, 60),
@@ -28,12 +35,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = parent.join(format!("store-rate-{}", std::process::id()));
     std::fs::create_dir_all(&directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let bytes: usize = WRITES.iter().map(|(_, key, value)| key + value).sum();
+    for (name, shape) in [("record", RECORD), ("issue", ISSUE)] {
+        table(&runtime, &directory.join(name), shape)?;
+    }
+    std::fs::remove_dir_all(&directory)?;
+    Ok(())
+}
+
+fn table(runtime: &Runtime, directory: &Path, shape: Shape) -> Result<(), Box<dyn std::error::Error>> {
+    let bytes: usize = shape.iter().map(|(_, key, value)| key + value).sum();
     let mut out = io::stdout();
+    std::fs::create_dir_all(directory)?;
     writeln!(
         out,
-        "{bytes} bytes in {} trees a commit, {} s a cell",
-        WRITES.len(),
+        "a commit of {bytes} bytes under {} keys, {} s a cell",
+        shape.len(),
         RUN.as_secs()
     )?;
     writeln!(
@@ -42,20 +58,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     for writers in [1, 16, 64] {
         let floor = appends(&directory.join("floor"), writers, bytes)?;
-        let store = runtime.block_on(commits(&directory.join(format!("store-{writers}")), writers))?;
+        let store = runtime.block_on(commits(
+            &directory.join(format!("store-{writers}")),
+            writers,
+            shape,
+        ))?;
         let ratio = store.rate * 100 / floor.max(1);
+        let Measured {
+            rate,
+            median,
+            slow,
+            groups,
+        } = store;
+        let (whole, rest) = (ratio / 100, ratio % 100);
         writeln!(
             out,
-            "{writers:>7} {:>9} {:>7} {:>7} {:>9} {floor:>20} {:>4}.{:02}",
-            store.rate,
-            store.median,
-            store.slow,
-            store.groups,
-            ratio / 100,
-            ratio % 100
+            "{writers:>7} {rate:>9} {median:>7} {slow:>7} {groups:>9} {floor:>20} {whole:>4}.{rest:02}"
         )?;
     }
-    std::fs::remove_dir_all(&directory)?;
     Ok(())
 }
 
@@ -66,7 +86,11 @@ struct Measured {
     slow: u128,
 }
 
-async fn commits(directory: &Path, writers: u64) -> Result<Measured, Box<dyn std::error::Error>> {
+async fn commits(
+    directory: &Path,
+    writers: u64,
+    shape: Shape,
+) -> Result<Measured, Box<dyn std::error::Error>> {
     let store = Store::open(&StoreOptions {
         ballast_bytes: 0,
         ..StoreOptions::new(directory)
@@ -83,7 +107,7 @@ async fn commits(directory: &Path, writers: u64) -> Result<Measured, Box<dyn std
                 let began = Instant::now();
                 store
                     .commit(move |txn| {
-                        WRITES.iter().try_for_each(|&(tree, key, value)| {
+                        shape.iter().try_for_each(|&(tree, key, value)| {
                             let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
                             let key: Vec<u8> = random.iter().copied().cycle().take(key).collect();
                             txn.put(tree, &key, vec![random[0]; value])

@@ -73,6 +73,7 @@ impl Committer {
         let poison = Poison::none();
         let (done_sender, done) = watch::channel(false);
         let (reached_sender, reached) = watch::channel(record);
+        let dying = poison.clone();
         let thread = CommitThread {
             engine,
             record,
@@ -84,7 +85,11 @@ impl Committer {
         let handle = std::thread::Builder::new()
             .name("store-commit".to_owned())
             .spawn(move || {
-                thread.run(messages);
+                // A panic outside the work, which is caught by itself, is a bug here or in the engine.
+                let ran = catch_unwind(AssertUnwindSafe(|| thread.run(messages)));
+                if ran.is_err() {
+                    dying.set(EngineError::Failed("the commit thread panicked".to_owned()));
+                }
                 // Nobody may be left to hear it.
                 let _ = done_sender.send(true);
             })?;
@@ -115,8 +120,8 @@ impl Committer {
         }
         match timeout(STALLED_AFTER, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(self.closed()),
-            Err(_) => Err(CommitError::Stalled),
+            // The thread dropped the work unanswered, which only its own panic does.
+            Ok(Err(_)) | Err(_) => Err(CommitError::Stalled),
         }
     }
 

@@ -31,9 +31,12 @@ pub(super) fn holds_for(open: Open<'_>) {
     }
 }
 
+/// A key and its new value; `None` deletes.
+type Put<'a> = (Tree, &'a [u8], Option<&'a [u8]>);
+
 type Reopen<'a> = &'a dyn Fn() -> Arc<dyn Engine>;
 
-fn batch(engine: &dyn Engine, changes: &[(Tree, &[u8], Option<&[u8]>)]) -> Arc<Batch> {
+fn batch(engine: &dyn Engine, changes: &[Put<'_>]) -> Arc<Batch> {
     let mut batch = Batch::default();
     for (tree, key, value) in changes {
         batch
@@ -43,7 +46,7 @@ fn batch(engine: &dyn Engine, changes: &[(Tree, &[u8], Option<&[u8]>)]) -> Arc<B
     Arc::new(batch)
 }
 
-fn apply(engine: &dyn Engine, changes: &[(Tree, &[u8], Option<&[u8]>)]) {
+fn apply(engine: &dyn Engine, changes: &[Put<'_>]) {
     engine.write(&batch(engine, changes)).unwrap();
     engine.sync().unwrap();
 }

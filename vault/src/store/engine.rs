@@ -8,7 +8,7 @@ use super::batch::Batch;
 use super::tree::Tree;
 
 /// Longest key, in bytes. sled keeps up to 320 keys in one index page and writes a page as one piece; with keys of this
-/// length that stays under its blob threshold (see [`MAX_VALUE_BYTES`]).
+/// length that stays under its blob threshold (see [`MAX_VALUE_BYTES`]). The tree's tag makes it 255 there.
 pub const MAX_KEY_BYTES: usize = 254;
 
 /// Largest value, in bytes. sled writes any page above 128 KiB to a file of its own under `blobs/`, and never syncs that

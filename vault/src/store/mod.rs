@@ -172,7 +172,8 @@ impl Store {
         self.inner.committer.commit(work).await
     }
 
-    /// The durable value of a key. Takes microseconds from the cache and a disk read otherwise.
+    /// The durable value of a key. Takes microseconds from the cache and a disk read otherwise; while a group is applied
+    /// it waits for that, a millisecond or two under load.
     ///
     /// # Errors
     /// The engine cannot read its files.
