@@ -1,0 +1,217 @@
+//! The whole program in operation: database, vault client, two listeners, jobs, and an orderly end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer};
+use rustls::ServerConfig;
+use shared::clock::Clock;
+use shared::http::limits::ListenerLimits;
+use shared::mtls::actix::{PeerGuard, remember_peer};
+use shared::mtls::certificate::ReloadingCertificate;
+use shared::mtls::identity::Identity;
+use shared::mtls::reload::{LoadError, Reload, watch};
+use shared::mtls::trust::ReloadingTrust;
+use shared::mtls::{client, server};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::clients::vault::{VaultClient, VaultClientError};
+use crate::config::{Config, Limits};
+use crate::error::Error;
+use crate::http::{self, PARTNER, PUBLIC};
+use crate::jobs;
+use crate::rates::Rates;
+use crate::services::Services;
+use crate::store::idempotency::free_all;
+use crate::store::{Db, OpenError, StoreError};
+
+/// How often certificate and revocation files are looked at.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the gateway does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A certificate, key or list cannot be used.
+    #[error(transparent)]
+    Files(#[from] LoadError),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The client of the vault cannot be made.
+    #[error(transparent)]
+    Vault(#[from] VaultClientError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port cannot be bound, or a listener failed.
+    #[error("listening: {0}")]
+    Io(#[from] std::io::Error),
+    /// No random numbers, or the like.
+    #[error("{0}")]
+    Machine(#[from] Error),
+}
+
+/// TLS of both listeners and of the client, and what has to be looked at again and again.
+struct Tls {
+    public: ServerConfig,
+    partner: ServerConfig,
+    partner_trust: Arc<ReloadingTrust>,
+    vault: rustls::ClientConfig,
+    reloading: Vec<Arc<dyn Reload>>,
+}
+
+impl Tls {
+    fn load(config: &Config, clock: &Clock) -> Result<Self, RunError> {
+        let certificate =
+            |chain: &Path, key: &Path| ReloadingCertificate::load(chain, key, clock.clone()).map(Arc::new);
+        let public = certificate(&config.public.certificate, &config.public.key)?;
+        let partner = certificate(&config.partner.certificate, &config.partner.key)?;
+        let own = certificate(&config.vault.certificate, &config.vault.key)?;
+        let partner_trust = Arc::new(ReloadingTrust::load(
+            &config.partner.client_ca,
+            &config.partner.client_crl,
+            clock.clone(),
+        )?);
+        let vault_trust = Arc::new(ReloadingTrust::load(
+            &config.vault.ca,
+            &config.vault.crl,
+            clock.clone(),
+        )?);
+        Ok(Self {
+            public: server::public(Arc::clone(&public), clock)?,
+            partner: server::mutual(Arc::clone(&partner), Arc::clone(&partner_trust), clock)?,
+            vault: client::mutual(Arc::clone(&own), Arc::clone(&vault_trust), Identity::Vault, clock)?,
+            partner_trust: Arc::clone(&partner_trust),
+            reloading: vec![public, partner, own, partner_trust, vault_trust],
+        })
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, then lets requests under way finish, within a limit.
+///
+/// # Errors
+/// [`RunError`] when it cannot start, or a listener fails.
+pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
+    let tls = Tls::load(&config, &clock)?;
+    let db = Db::open(&config.database.url, config.database.connections).await?;
+    db.migrate().await?;
+    if db.is_single_process() {
+        let mut tx = db.begin().await?;
+        free_all(&mut tx).await?;
+        tx.commit().await?;
+    }
+    let vault = Arc::new(VaultClient::new(&config.vault.url, tls.vault)?);
+    let rates = Arc::new(Rates::new(&config.limits));
+    let services = Arc::new(Services::new(config, db, vault, clock)?);
+
+    let public = TcpListener::bind(services.config.public.listen)?;
+    let partner = TcpListener::bind(services.config.partner.listen)?;
+    announce(&services, public.local_addr()?, partner.local_addr()?)?;
+    let public = public_server(&services, &rates, public, tls.public)?;
+    let partner = partner_server(&services, &rates, partner, tls.partner, tls.partner_trust)?;
+
+    let background = [
+        tokio::spawn(watch(RELOAD_EVERY, tls.reloading)),
+        tokio::spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates))),
+    ];
+    let ending = tokio::spawn(end_on_signal([public.handle(), partner.handle()]));
+    let (public, partner) = tokio::join!(public, partner);
+    ending.abort();
+    background.iter().for_each(JoinHandle::abort);
+    services.db.close().await;
+    public?;
+    partner?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Stops both listeners on the first signal; a second one is the kernel's to act upon no more, requests are bounded.
+async fn end_on_signal(servers: [ServerHandle; 2]) -> Result<(), std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("ending: requests under way are finished");
+    let [public, partner] = servers;
+    tokio::join!(public.stop(true), partner.stop(true));
+    Ok(())
+}
+
+fn announce(services: &Services, public: SocketAddr, partner: SocketAddr) -> Result<(), std::io::Error> {
+    tracing::info!(%public, %partner, "listening");
+    if let Some(file) = &services.config.public.address_file {
+        let unfinished = file.with_extension("new");
+        std::fs::write(
+            &unfinished,
+            format!("{{\"public\":\"{public}\",\"partner\":\"{partner}\"}}\n"),
+        )?;
+        std::fs::rename(unfinished, file)?;
+    }
+    Ok(())
+}
+
+fn limits(limits: &Limits, of: fn(usize) -> ListenerLimits) -> ListenerLimits {
+    let workers = match limits.workers {
+        0 => available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    ListenerLimits {
+        connections_per_worker: limits.connections_per_worker,
+        shutdown_time: Duration::from_secs(limits.shutdown_seconds),
+        ..of(workers)
+    }
+}
+
+fn public_server(
+    services: &Arc<Services>,
+    rates: &Arc<Rates>,
+    listener: TcpListener,
+    tls: ServerConfig,
+) -> Result<Server, std::io::Error> {
+    let limits = limits(&services.config.limits, ListenerLimits::public);
+    let (services, rates) = (Arc::clone(services), Arc::clone(rates));
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(from_fn(http::around))
+            .configure(|config| http::configure(config, PUBLIC, &services, &rates))
+    });
+    Ok(limits
+        .apply(server)
+        .disable_signals()
+        .listen_rustls_0_23(listener, tls)?
+        .run())
+}
+
+fn partner_server(
+    services: &Arc<Services>,
+    rates: &Arc<Rates>,
+    listener: TcpListener,
+    tls: ServerConfig,
+    trust: Arc<ReloadingTrust>,
+) -> Result<Server, std::io::Error> {
+    let limits = limits(&services.config.limits, ListenerLimits::mutual);
+    let (services, rates) = (Arc::clone(services), Arc::clone(rates));
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(PeerGuard::new(Arc::clone(&trust), http::refuse_peer))
+            .wrap(from_fn(http::around))
+            .configure(|config| http::configure(config, PARTNER, &services, &rates))
+    })
+    .on_connect(remember_peer);
+    Ok(limits
+        .apply(server)
+        .disable_signals()
+        .listen_rustls_0_23(listener, tls)?
+        .run())
+}

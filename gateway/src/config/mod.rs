@@ -1,0 +1,240 @@
+//! The configuration: one TOML file, each value of which an environment variable may override
+//! (`TESSERA_GATEWAY__PUBLIC__LISTEN`). Unknown keys are refused. It holds paths of secrets, never secrets; the database
+//! URL may carry a password, so nothing here prints itself.
+
+mod limits;
+mod program;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+use shared::mtls::identity::Name;
+
+pub use limits::Limits;
+pub use program::{PinDigits, Program};
+
+/// Everything an operator decides.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether this is somebody's money.
+    pub environment: Environment,
+    /// The listener for phones and browsers.
+    pub public: PublicListener,
+    /// The listener for partners' servers.
+    pub partner: PartnerListener,
+    /// Where the vault is.
+    pub vault: VaultAddress,
+    /// Where rows are kept.
+    pub database: Database,
+    /// How long logins last.
+    #[serde(default)]
+    pub sessions: Sessions,
+    /// What may be asked how often and how large it may be.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The card programs. The first of a partner is the one of its new users.
+    pub programs: Vec<Program>,
+}
+
+/// Whether this is somebody's money.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// A developer's machine.
+    Development,
+    /// The real thing.
+    Production,
+}
+
+/// The listener for phones and browsers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicListener {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// PEM chain, own certificate first.
+    pub certificate: PathBuf,
+    /// PEM private key, readable by the owner alone.
+    pub key: PathBuf,
+    /// Where to write both listeners' addresses once they are bound: for port 0.
+    #[serde(default)]
+    pub address_file: Option<PathBuf>,
+}
+
+/// The listener for partners' servers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartnerListener {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// PEM chain, own certificate first.
+    pub certificate: PathBuf,
+    /// PEM private key, readable by the owner alone.
+    pub key: PathBuf,
+    /// PEM of the authority that signs partners' certificates.
+    pub client_ca: PathBuf,
+    /// PEM of its revocation list.
+    pub client_crl: PathBuf,
+}
+
+/// Where the vault is, and what we show it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaultAddress {
+    /// `https://host:port`.
+    pub url: String,
+    /// PEM chain of the gateway's client certificate.
+    pub certificate: PathBuf,
+    /// Its PEM private key, readable by the owner alone.
+    pub key: PathBuf,
+    /// PEM of the internal authority.
+    pub ca: PathBuf,
+    /// PEM of its revocation list.
+    pub crl: PathBuf,
+}
+
+/// Where rows are kept.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:///absolute/path` or `postgres://…`.
+    pub url: String,
+    /// Connections that read at the same time (SQLite), or all connections (PostgreSQL).
+    #[serde(default = "Database::connections")]
+    pub connections: u32,
+}
+
+impl Database {
+    const fn connections() -> u32 {
+        8
+    }
+}
+
+/// How long logins last, and how many wrong PINs are borne.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Minutes from login to the end of a session, whatever happens in between.
+    pub minutes: u32,
+    /// Minutes in which an activation code can be used.
+    pub activation_code_minutes: u32,
+    /// Wrong app PINs in a row after which an installation is locked for a while.
+    pub pin_tries: u32,
+    /// Minutes for which it is locked.
+    pub pin_lock_minutes: u32,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            minutes: 10,
+            activation_code_minutes: 60,
+            pin_tries: 5,
+            pin_lock_minutes: 15,
+        }
+    }
+}
+
+/// Why a configuration is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is missing.
+    #[error("there is no file {}", .0.display())]
+    Missing(PathBuf),
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("the configuration cannot be read: {0}")]
+    Unreadable(#[from] Box<figment::Error>),
+    /// A value makes no sense.
+    #[error("{key}: {rule}")]
+    Invalid {
+        /// Where it stands.
+        key: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the file and the environment, and checks what can be checked without touching anything else.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the place of the fault.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        if !file.is_file() {
+            return Err(ConfigError::Missing(file.to_owned()));
+        }
+        Self::extract(
+            Figment::new()
+                .merge(Toml::file_exact(file))
+                .merge(Env::prefixed("TESSERA_GATEWAY__").split("__")),
+        )
+    }
+
+    fn extract(figment: Figment) -> Result<Self, ConfigError> {
+        let config: Self = figment.extract().map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The program of a partner's new users.
+    #[must_use]
+    pub fn default_program(&self, partner: &Name) -> Option<&Program> {
+        self.programs.iter().find(|program| program.partner == *partner)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |key, rule| Err(ConfigError::Invalid { key, rule });
+        if !self.vault.url.starts_with("https://") {
+            return invalid("vault.url", "must begin with https://");
+        }
+        if !(1..=128).contains(&self.database.connections) {
+            return invalid("database.connections", "must be 1 to 128");
+        }
+        let sessions = &self.sessions;
+        if !(1..=60).contains(&sessions.minutes) {
+            return invalid("sessions.minutes", "must be 1 to 60");
+        }
+        if !(1..=7 * 24 * 60).contains(&sessions.activation_code_minutes) {
+            return invalid("sessions.activation_code_minutes", "must be 1 minute to 7 days");
+        }
+        if !(1..=10).contains(&sessions.pin_tries) {
+            return invalid("sessions.pin_tries", "must be 1 to 10");
+        }
+        if !(1..=24 * 60).contains(&sessions.pin_lock_minutes) {
+            return invalid("sessions.pin_lock_minutes", "must be 1 minute to a day");
+        }
+        self.limits.check()?;
+        self.check_programs()
+    }
+
+    fn check_programs(&self) -> Result<(), ConfigError> {
+        let invalid = |rule| {
+            Err(ConfigError::Invalid {
+                key: "programs",
+                rule,
+            })
+        };
+        if self.programs.is_empty() {
+            return invalid("at least one is needed");
+        }
+        for (index, program) in self.programs.iter().enumerate() {
+            if self
+                .programs
+                .iter()
+                .take(index)
+                .any(|earlier| earlier.name == program.name)
+            {
+                return invalid("no name may come twice");
+            }
+            program.check()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use super::*;
+
+const GOOD: &str = r#"
+environment = "development"
+[public]
+listen = "127.0.0.1:8443"
+certificate = "g.pem"
+key = "g.key"
+[partner]
+listen = "127.0.0.1:8444"
+certificate = "g.pem"
+key = "g.key"
+client_ca = "partner-ca.pem"
+client_crl = "partner.crl.pem"
+[vault]
+url = "https://localhost:9443"
+certificate = "c.pem"
+key = "c.key"
+ca = "ca.pem"
+crl = "crl.pem"
+[database]
+url = "sqlite:///var/lib/gateway.db"
+[sessions]
+minutes = 10
+[[programs]]
+name = "demo-eur"
+partner = "partner"
+currency = "EUR"
+digital_first = true
+pin_digits = [4, 12]
+[[programs]]
+name = "demo-pln"
+partner = "partner"
+currency = "PLN"
+"#;
+
+fn read(toml: &str) -> Result<Config, ConfigError> {
+    Config::extract(Figment::new().merge(Toml::string(toml)))
+}
+
+#[test]
+fn a_file_with_defaults_is_read() {
+    let config = read(GOOD).unwrap();
+    assert_eq!(config.environment, Environment::Development);
+    assert_eq!(config.sessions.pin_tries, 5);
+    let partner: Name = "partner".parse().unwrap();
+    let program = config.default_program(&partner).unwrap();
+    assert_eq!(program.name.as_str(), "demo-eur");
+    assert_eq!(program.pin_digits, PinDigits { min: 4, max: 12 });
+    assert!(program.automatic_balance && program.rsa_oaep_sha1 && !program.users_lift_any_reversible_lock);
+    assert!(config.default_program(&"other".parse().unwrap()).is_none());
+}
+
+#[test]
+fn unknown_keys_are_refused_in_every_section() {
+    for section in [
+        "",
+        "[public]",
+        "[partner]",
+        "[vault]",
+        "[database]",
+        "[sessions]",
+        "[[programs]]",
+    ] {
+        let key = "nonsense = 1\n";
+        let bad = if section.is_empty() {
+            format!("{key}{GOOD}")
+        } else {
+            GOOD.replacen(section, &format!("{section}\n{key}"), 1)
+        };
+        assert!(matches!(read(&bad), Err(ConfigError::Unreadable(_))), "{section}");
+    }
+    assert!(read(&format!("{GOOD}\n[limits]\nnonsense = 1")).is_err());
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused() {
+    for (good, bad) in [
+        ("minutes = 10", "minutes = 0"),
+        ("minutes = 10", "minutes = 6000"),
+        ("minutes = 10", "pin_tries = 0"),
+        ("https://localhost", "http://localhost"),
+        ("\"EUR\"", "\"EUX\""),
+        ("[4, 12]", "[3, 12]"),
+        ("[4, 12]", "[6, 4]"),
+        ("\"demo-pln\"", "\"demo-eur\""),
+        ("\"development\"", "\"test\""),
+        ("127.0.0.1:8443", "localhost"),
+    ] {
+        assert!(read(&GOOD.replacen(good, bad, 1)).is_err(), "{bad}");
+    }
+    assert!(read(&format!("{GOOD}\n[limits]\nreveals_per_hour_per_user = 0")).is_err());
+}

@@ -1,0 +1,11 @@
+//! The rules of cards, users and money, as pure functions of values: no async, no SQL, no web.
+
+pub mod balance;
+pub mod card;
+pub mod installation;
+pub mod kyc;
+pub mod lock;
+pub mod number;
+pub mod person;
+pub mod rule;
+pub mod user;

@@ -1,0 +1,569 @@
+//! Every way a request can end badly, and the one table from there to status, code and text.
+//!
+//! What callers are told stands in the table; what only the operator may know is the `cause`, which the door writes to the
+//! log once, under the request's trace.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use shared::problem::{FieldError, Problem, TraceId};
+
+use crate::clients::vault::{Refusal, VaultError};
+use crate::domain::card::CardRefusal;
+use crate::domain::lock::LockRefusal;
+use crate::store::StoreError;
+
+/// What callers branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The body is not JSON, nested too deeply, or has a member twice.
+    MalformedJson,
+    /// A header that the request needs is missing, given twice or not readable.
+    InvalidHeader,
+    /// An encrypted endpoint was called without its headers, or plain where encryption is demanded.
+    EncryptionRequired,
+    /// `Public-Key` is not a key that can be sealed to.
+    InvalidPublicKey,
+    /// The body is not the JWE that the endpoint asks for.
+    InvalidPayload,
+    /// The JWE does not open.
+    CantDecryptPayload,
+    /// A cursor that no list of ours gave out.
+    InvalidCursor,
+    /// No session, or it has ended.
+    SessionRequired,
+    /// No client certificate that is accepted.
+    CertificateRequired,
+    /// Activation code unknown, spent or expired.
+    ActivationCodeInvalid,
+    /// Challenge, proof or PIN of a login is wrong, or there is no such installation.
+    AuthenticationFailed,
+    /// The certificate is no partner's.
+    NotAPartner,
+    /// The vault needs a proof.
+    HolderProofRequired,
+    /// The proof does not hold.
+    HolderProofInvalid,
+    /// The proof's key is not active yet.
+    HolderKeyPending,
+    /// The lock was placed by somebody whose lock this caller may not lift.
+    LockNotYours,
+    /// Unknown, or somebody else's.
+    NotFound,
+    /// The path exists, with other methods.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    BodyTooSlow,
+    /// The identity is not established.
+    KycRequired,
+    /// An application waits already.
+    KycInProgress,
+    /// The identity is established already.
+    KycAccepted,
+    /// The user has no such balance in use.
+    BalanceRequired,
+    /// The partner has a user of this name.
+    ExternalIdTaken,
+    /// The same request is still being worked on.
+    IdempotencyInFlight,
+    /// The card is locked for good.
+    LockIrreversible,
+    /// The card is locked already.
+    CardLocked,
+    /// The card is not locked.
+    CardNotLocked,
+    /// The card is not active.
+    CardNotActive,
+    /// The card is gone for good.
+    CardRemoved,
+    /// The card has no plastic, so no PIN.
+    PinNotAvailable,
+    /// The CVV of the card is printed on it.
+    CvvNotAvailable,
+    /// The card is not of a kind that this can be done with.
+    CardNotVirtual,
+    /// Plastic of the card was ordered before.
+    AlreadyPrinted,
+    /// The program has no plastic for virtual cards.
+    NotDigitalFirst,
+    /// The user has no address on file.
+    AddressRequired,
+    /// The body is too large.
+    BodyTooLarge,
+    /// The body is not `application/json`.
+    UnsupportedMediaType,
+    /// Members break rules: see `errors`.
+    ValidationFailed,
+    /// The idempotency key was used with another body.
+    IdempotencyKeyReused,
+    /// A limit is used up.
+    TooManyRequests,
+    /// A defect or a broken machine: the log says more.
+    Internal,
+    /// The vault is away or locked.
+    VaultUnavailable,
+    /// The database is away or busy.
+    StoreUnavailable,
+}
+
+impl Code {
+    /// Every code.
+    pub const ALL: [Self; 44] = [
+        Self::MalformedJson,
+        Self::InvalidHeader,
+        Self::EncryptionRequired,
+        Self::InvalidPublicKey,
+        Self::InvalidPayload,
+        Self::CantDecryptPayload,
+        Self::InvalidCursor,
+        Self::SessionRequired,
+        Self::CertificateRequired,
+        Self::ActivationCodeInvalid,
+        Self::AuthenticationFailed,
+        Self::NotAPartner,
+        Self::HolderProofRequired,
+        Self::HolderProofInvalid,
+        Self::HolderKeyPending,
+        Self::LockNotYours,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::BodyTooSlow,
+        Self::KycRequired,
+        Self::KycInProgress,
+        Self::KycAccepted,
+        Self::BalanceRequired,
+        Self::ExternalIdTaken,
+        Self::IdempotencyInFlight,
+        Self::LockIrreversible,
+        Self::CardLocked,
+        Self::CardNotLocked,
+        Self::CardNotActive,
+        Self::CardRemoved,
+        Self::PinNotAvailable,
+        Self::CvvNotAvailable,
+        Self::CardNotVirtual,
+        Self::AlreadyPrinted,
+        Self::NotDigitalFirst,
+        Self::AddressRequired,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::IdempotencyKeyReused,
+        Self::TooManyRequests,
+        Self::Internal,
+        Self::VaultUnavailable,
+        Self::StoreUnavailable,
+    ];
+
+    /// Status, name and sentence: the whole table.
+    #[must_use]
+    pub const fn row(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedJson => (
+                S::BAD_REQUEST,
+                "MALFORMED_JSON",
+                "The body is not well-formed JSON.",
+            ),
+            Self::InvalidHeader => (
+                S::BAD_REQUEST,
+                "INVALID_HEADER",
+                "A header is missing or not readable.",
+            ),
+            Self::EncryptionRequired => (
+                S::BAD_REQUEST,
+                "ENCRYPTION_REQUIRED",
+                "This endpoint needs the headers Public-Key and Encrypted-Request, and an encrypted body where secrets are sent.",
+            ),
+            Self::InvalidPublicKey => (
+                S::BAD_REQUEST,
+                "INVALID_PUBLIC_KEY",
+                "The key in Public-Key cannot be used.",
+            ),
+            Self::InvalidPayload => (
+                S::BAD_REQUEST,
+                "INVALID_PAYLOAD",
+                "The payload is not the JWE that this endpoint asks for.",
+            ),
+            Self::CantDecryptPayload => (
+                S::BAD_REQUEST,
+                "CANT_DECRYPT_PAYLOAD",
+                "The payload cannot be decrypted.",
+            ),
+            Self::InvalidCursor => (
+                S::BAD_REQUEST,
+                "INVALID_CURSOR",
+                "The query asks for a page that does not exist.",
+            ),
+            Self::SessionRequired => (
+                S::UNAUTHORIZED,
+                "SESSION_REQUIRED",
+                "There is no session, or it has ended.",
+            ),
+            Self::CertificateRequired => (
+                S::UNAUTHORIZED,
+                "CERTIFICATE_REQUIRED",
+                "The client certificate is not accepted.",
+            ),
+            Self::ActivationCodeInvalid => (
+                S::UNAUTHORIZED,
+                "ACTIVATION_CODE_INVALID",
+                "The activation code is not valid (any more).",
+            ),
+            Self::AuthenticationFailed => (S::UNAUTHORIZED, "AUTHENTICATION_FAILED", "The login failed."),
+            Self::NotAPartner => (
+                S::FORBIDDEN,
+                "NOT_A_PARTNER",
+                "The client certificate is not a registered partner's.",
+            ),
+            Self::HolderProofRequired => (
+                S::FORBIDDEN,
+                "HOLDER_PROOF_REQUIRED",
+                "This needs a proof by the holder.",
+            ),
+            Self::HolderProofInvalid => (
+                S::FORBIDDEN,
+                "HOLDER_PROOF_INVALID",
+                "The holder's proof is not valid.",
+            ),
+            Self::HolderKeyPending => (
+                S::FORBIDDEN,
+                "HOLDER_KEY_PENDING",
+                "The holder's key is not active yet.",
+            ),
+            Self::LockNotYours => (
+                S::FORBIDDEN,
+                "LOCK_NOT_YOURS",
+                "This lock was placed by somebody else.",
+            ),
+            Self::NotFound => (S::NOT_FOUND, "NOT_FOUND", "There is no such thing here."),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                "The path does not know this method.",
+            ),
+            Self::BodyTooSlow => (
+                S::REQUEST_TIMEOUT,
+                "BODY_TOO_SLOW",
+                "The body did not arrive in time.",
+            ),
+            Self::KycRequired => (
+                S::CONFLICT,
+                "KYC_REQUIRED",
+                "The user's identity is not established yet.",
+            ),
+            Self::KycInProgress => (
+                S::CONFLICT,
+                "KYC_IN_PROGRESS",
+                "An application waits for a decision already.",
+            ),
+            Self::KycAccepted => (
+                S::CONFLICT,
+                "KYC_ACCEPTED",
+                "The user's identity is established already.",
+            ),
+            Self::BalanceRequired => (
+                S::CONFLICT,
+                "BALANCE_REQUIRED",
+                "The user has no such balance in use.",
+            ),
+            Self::ExternalIdTaken => (
+                S::CONFLICT,
+                "EXTERNAL_ID_TAKEN",
+                "There is a user with this externalId.",
+            ),
+            Self::IdempotencyInFlight => (
+                S::CONFLICT,
+                "IDEMPOTENCY_IN_FLIGHT",
+                "The same request is still being worked on.",
+            ),
+            Self::LockIrreversible => (S::CONFLICT, "LOCK_IRREVERSIBLE", "The card is locked for good."),
+            Self::CardLocked => (S::CONFLICT, "CARD_LOCKED", "The card is locked."),
+            Self::CardNotLocked => (S::CONFLICT, "NOT_LOCKED", "The card is not locked."),
+            Self::CardNotActive => (S::CONFLICT, "CARD_NOT_ACTIVE", "The card is not active."),
+            Self::CardRemoved => (S::CONFLICT, "CARD_REMOVED", "The card was removed."),
+            Self::PinNotAvailable => (
+                S::CONFLICT,
+                "PIN_NOT_AVAILABLE",
+                "A card without plastic has no PIN.",
+            ),
+            Self::CvvNotAvailable => (
+                S::CONFLICT,
+                "CVV_NOT_AVAILABLE",
+                "The CVV of a physical card is printed on it.",
+            ),
+            Self::CardNotVirtual => (S::CONFLICT, "CARD_NOT_VIRTUAL", "The card is not virtual."),
+            Self::AlreadyPrinted => (
+                S::CONFLICT,
+                "ALREADY_PRINTED",
+                "Plastic of this card was ordered before.",
+            ),
+            Self::NotDigitalFirst => (
+                S::CONFLICT,
+                "NOT_DIGITAL_FIRST",
+                "The program has no plastic for virtual cards.",
+            ),
+            Self::AddressRequired => (
+                S::CONFLICT,
+                "ADDRESS_REQUIRED",
+                "The user has no address on file.",
+            ),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is too large."),
+            Self::UnsupportedMediaType => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "The body must be application/json.",
+            ),
+            Self::ValidationFailed => (
+                S::UNPROCESSABLE_ENTITY,
+                "VALIDATION_FAILED",
+                "The request breaks one or more rules.",
+            ),
+            Self::IdempotencyKeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "IDEMPOTENCY_KEY_REUSED",
+                "The Idempotency-Key was used with another request.",
+            ),
+            Self::TooManyRequests => (S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "Too many requests."),
+            Self::Internal => (
+                S::INTERNAL_SERVER_ERROR,
+                "INTERNAL",
+                "Something is broken on our side.",
+            ),
+            Self::VaultUnavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "VAULT_UNAVAILABLE",
+                "The vault cannot be asked at the moment.",
+            ),
+            Self::StoreUnavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "STORE_UNAVAILABLE",
+                "The database cannot be asked at the moment.",
+            ),
+        }
+    }
+}
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    fields: Vec<FieldError>,
+    retry_after_seconds: Option<u32>,
+    cause: Option<String>,
+    vault_may_have_acted: bool,
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self(Box::new(Inner {
+            code,
+            fields: Vec::new(),
+            retry_after_seconds: None,
+            cause: None,
+            vault_may_have_acted: false,
+        }))
+    }
+}
+
+impl Error {
+    /// A defect or a broken machine; `cause` goes to the log and nowhere else.
+    #[must_use]
+    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
+        Self::from(Code::Internal).caused_by(cause)
+    }
+
+    /// Members of the request that break rules.
+    #[must_use]
+    pub fn invalid(fields: Vec<FieldError>) -> Self {
+        let mut error = Self::from(Code::ValidationFailed);
+        error.0.fields = fields;
+        error
+    }
+
+    /// A limit is used up for so many seconds.
+    #[must_use]
+    pub fn too_many(retry_after_seconds: u32) -> Self {
+        Self::from(Code::TooManyRequests).retry_after(retry_after_seconds)
+    }
+
+    /// Tells the caller when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Adds what the log shall say.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Cow<'static, str>>) -> Self {
+        self.0.cause = Some(cause.into().into_owned());
+        self
+    }
+
+    /// What callers branch on.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What the log shall say.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// Whether the vault may have done something before this error, so that the request must be repeatable with the key
+    /// that was noted for it.
+    #[must_use]
+    pub fn vault_may_have_acted(&self) -> bool {
+        self.0.vault_may_have_acted
+    }
+
+    /// The answer's content.
+    #[must_use]
+    pub fn to_problem(&self, trace: TraceId) -> Problem {
+        let (status, code, title) = self.0.code.row();
+        let mut problem = Problem::new(status, code, title, trace);
+        for field in &self.0.fields {
+            problem = problem.with_field(field.clone());
+        }
+        match self.0.retry_after_seconds {
+            Some(seconds) => problem.with_retry_after(seconds),
+            None => problem,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code.row().1)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The body is written by `http::trace`, which knows the trace of the request.
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.0.code.row().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::from(Code::StoreUnavailable).retry_after(1),
+            StoreError::Corrupt(_) | StoreError::Duplicate | StoreError::Database(_) => {
+                Self::from(Code::Internal)
+            }
+        }
+        .caused_by(error.to_string())
+    }
+}
+
+/// `STATE_REFUSED` is not told to callers: a flow that says `refuse` replaces it by its own verdict.
+impl From<VaultError> for Error {
+    fn from(error: VaultError) -> Self {
+        let may_have_acted = !error.left_no_effect();
+        let mut told = match error {
+            VaultError::Refused(refusal) => Self::from(refusal),
+            VaultError::Unavailable {
+                retry_after_seconds,
+                reason,
+                ..
+            } => Self::from(Code::VaultUnavailable)
+                .retry_after(retry_after_seconds)
+                .caused_by(reason),
+            VaultError::Protocol(what) => Self::internal(what),
+        };
+        told.0.vault_may_have_acted = may_have_acted;
+        told
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::HolderProofRequired => Code::HolderProofRequired,
+            Refusal::HolderProofInvalid => Code::HolderProofInvalid,
+            Refusal::HolderKeyPending => Code::HolderKeyPending,
+            Refusal::InvalidPayload => Code::InvalidPayload,
+            Refusal::CantDecryptPayload => Code::CantDecryptPayload,
+            Refusal::InvalidPublicKey => Code::InvalidPublicKey,
+            Refusal::EncryptionRequired => Code::EncryptionRequired,
+            Refusal::ValidationFailed(fields) => return Self::invalid(fields),
+            Refusal::LockIrreversible => Code::LockIrreversible,
+            Refusal::CardRemoved => Code::CardRemoved,
+            Refusal::AlreadyPrinted => Code::AlreadyPrinted,
+            Refusal::NotDigitalFirst => Code::NotDigitalFirst,
+            Refusal::TooManyRequests { retry_after_seconds } => return Self::too_many(retry_after_seconds),
+            Refusal::StateRefused => {
+                return Self::internal("the vault refused a state that was not put to it");
+            }
+        };
+        Self::from(code)
+    }
+}
+
+impl From<CardRefusal> for Error {
+    fn from(refusal: CardRefusal) -> Self {
+        Self::from(match refusal {
+            CardRefusal::NotShown => Code::NotFound,
+            CardRefusal::Removed => Code::CardRemoved,
+            CardRefusal::Inactive => Code::CardNotActive,
+            CardRefusal::Locked => Code::CardLocked,
+            CardRefusal::NotLocked => Code::CardNotLocked,
+            CardRefusal::Lock(LockRefusal::Irreversible) => Code::LockIrreversible,
+            CardRefusal::Lock(LockRefusal::NotYours) => Code::LockNotYours,
+            CardRefusal::NotDigitalFirst => Code::NotDigitalFirst,
+            CardRefusal::NotVirtual => Code::CardNotVirtual,
+            CardRefusal::AlreadyPrinted => Code::AlreadyPrinted,
+            CardRefusal::PinNotAvailable => Code::PinNotAvailable,
+            CardRefusal::CvvNotAvailable => Code::CvvNotAvailable,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_row_and_a_name_of_its_own() {
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.row().1).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let (status, name, title) = code.row();
+            assert!(status.is_client_error() || status.is_server_error(), "{name}");
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'),
+                "{name}"
+            );
+            assert!(title.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_cause_stays_inside() {
+        let error = Error::internal("disk on fire");
+        let trace: TraceId = "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap();
+        assert!(
+            !serde_json::to_string(&error.to_problem(trace))
+                .unwrap()
+                .contains("fire")
+        );
+        assert_eq!(error.cause(), Some("disk on fire"));
+    }
+}

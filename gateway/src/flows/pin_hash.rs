@@ -1,0 +1,131 @@
+//! App PINs by Argon2id (RFC 9106), with the parameters of OWASP's floor. A PIN of 4 to 8 digits is guessed by anyone who
+//! has the hash, so the hash is the second line of defence: the first is the counter of wrong tries.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::domain::installation::AppPin;
+use crate::error::Error;
+
+/// Memory of one hash, in KiB: 19 MiB.
+const MEMORY_KIB: u32 = 19 * 1024;
+/// Passes over it.
+const PASSES: u32 = 2;
+/// Lanes.
+const LANES: u32 = 1;
+
+/// Hashes PINs off the async threads, at most one for each core at a time.
+pub struct PinHasher {
+    permits: Arc<Semaphore>,
+    argon2: Argon2<'static>,
+    /// A hash of nobody's PIN: compared with where there is no installation, so that both take as long.
+    decoy: String,
+}
+
+impl PinHasher {
+    /// A hasher with a decoy of its own.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn new(random: &SystemRandom) -> Result<Self, Error> {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| failed())?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let decoy = hash(&argon2, &salt(random)?, &salt(random)?)?;
+        let cores = available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(cores)),
+            argon2,
+            decoy,
+        })
+    }
+
+    /// The PIN's hash in PHC form, under a fresh salt.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub async fn hash(&self, pin: AppPin, random: &SystemRandom) -> Result<String, Error> {
+        let (argon2, salt) = (self.argon2.clone(), salt(random)?);
+        self.off_thread(move || hash(&argon2, pin.expose(), &salt))
+            .await?
+    }
+
+    /// Whether this is the PIN that was hashed; without a hash the answer is no, after the same time.
+    ///
+    /// # Errors
+    /// When a hash in the database is not one.
+    pub async fn verify(&self, pin: AppPin, hash: Option<String>) -> Result<bool, Error> {
+        let argon2 = self.argon2.clone();
+        let (known, hash) = (hash.is_some(), hash.unwrap_or_else(|| self.decoy.clone()));
+        self.off_thread(move || {
+            let hash =
+                PasswordHash::new(&hash).map_err(|_| Error::internal("a stored PIN hash is not one"))?;
+            Ok(argon2.verify_password(pin.expose(), &hash).is_ok() && known)
+        })
+        .await?
+    }
+
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| failed())?;
+        spawn_blocking(move || {
+            // The permit goes with the work: a caller that hangs up does not free it before the core is free.
+            let _permit = permit;
+            work()
+        })
+        .await
+        .map_err(|_| failed())
+    }
+}
+
+fn salt(random: &SystemRandom) -> Result<[u8; 16], Error> {
+    let mut salt = [0; 16];
+    random
+        .fill(&mut salt)
+        .map_err(|_| Error::internal("the system gives no random numbers"))?;
+    Ok(salt)
+}
+
+fn hash(argon2: &Argon2<'_>, pin: &[u8], salt: &[u8]) -> Result<String, Error> {
+    argon2
+        .hash_password_with_salt(pin, salt)
+        .map(|hash| hash.to_string())
+        .map_err(|_| failed())
+}
+
+fn failed() -> Error {
+    Error::internal("hashing a PIN failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn pin(digits: &str) -> AppPin {
+        AppPin::parse(Zeroizing::new(digits.to_owned())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_pin_that_was_hashed_fits() {
+        let random = SystemRandom::new();
+        let hasher = PinHasher::new(&random).unwrap();
+        let hash = hasher.hash(pin("246810"), &random).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(hasher.verify(pin("246810"), Some(hash.clone())).await.unwrap());
+        assert!(!hasher.verify(pin("246811"), Some(hash)).await.unwrap());
+        assert!(!hasher.verify(pin("246810"), None).await.unwrap());
+    }
+}

@@ -1,0 +1,118 @@
+//! Around every request: its trace, the security headers, the problem that an error becomes, and one line in the log.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, HttpRequest};
+use ring::rand::SystemRandom;
+use shared::problem::TraceId;
+
+use crate::error::{Code, Error};
+
+/// The header by which callers name the trace to us.
+const TRACEPARENT: &str = "traceparent";
+/// The header by which we name the trace to callers.
+const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+
+/// The trace of a request, given to it by [`around`].
+pub(crate) fn trace_of(request: &HttpRequest) -> Option<TraceId> {
+    request.extensions().get::<TraceId>().copied()
+}
+
+/// The middleware of both listeners.
+pub(crate) async fn around(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let named = request
+        .headers()
+        .get(TRACEPARENT)
+        .and_then(|value| TraceId::from_traceparent(value.to_str().ok()?));
+    let trace = match named {
+        Some(trace) => trace,
+        None => TraceId::random(&SystemRandom::new())
+            .map_err(|_| Error::internal("the system gives no random numbers"))?,
+    };
+    request.extensions_mut().insert(trace);
+    let begun = std::time::Instant::now();
+    // An error of a middleware or an extractor further in becomes an answer here, so that nothing leaves unclothed.
+    let kept = request.request().clone();
+    let answer = match next.call(request).await {
+        Ok(answer) => answer.map_into_boxed_body(),
+        Err(error) => ServiceResponse::from_err(error, kept),
+    };
+    let mut answer = clothe(answer, trace);
+    let headers = answer.headers_mut();
+    headers.insert(
+        TRACE_ID,
+        HeaderValue::from_str(&trace.to_string()).unwrap_or(HeaderValue::from_static("")),
+    );
+    headers.insert(
+        STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static("max-age=63072000; includeSubDomains"),
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    log(&answer, trace, begun.elapsed());
+    Ok(answer)
+}
+
+/// Gives an error its body.
+fn clothe(answer: ServiceResponse<BoxBody>, trace: TraceId) -> ServiceResponse<BoxBody> {
+    let Some(error) = answer.response().error() else {
+        return answer;
+    };
+    let problem = match error.as_error::<Error>() {
+        Some(error) => {
+            if let Some(cause) = error.cause() {
+                match error.code() {
+                    Code::Internal => tracing::error!(%trace, cause, "request failed"),
+                    _ => tracing::warn!(%trace, code = %error, cause, "request not carried out"),
+                }
+            }
+            error.to_problem(trace)
+        }
+        // An error of the framework's own: only its status is ours to tell.
+        None => Error::from(code_of(answer.status())).to_problem(trace),
+    };
+    let unread_body = matches!(
+        answer.status(),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+    );
+    let mut answer = answer.into_response(problem.respond());
+    if unread_body {
+        answer
+            .response_mut()
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
+    answer
+}
+
+fn code_of(status: StatusCode) -> Code {
+    match status {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        StatusCode::REQUEST_TIMEOUT => Code::BodyTooSlow,
+        status if status.is_client_error() => Code::InvalidHeader,
+        _ => Code::Internal,
+    }
+}
+
+/// One line. The path is the route's pattern: the one that was called would name users and cards.
+fn log(answer: &ServiceResponse<BoxBody>, trace: TraceId, took: std::time::Duration) {
+    let request = answer.request();
+    tracing::info!(
+        %trace,
+        method = %request.method(),
+        route = request.match_pattern().as_deref().unwrap_or("-"),
+        status = answer.status().as_u16(),
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+}

@@ -1,0 +1,33 @@
+//! What goes on without being asked: sweeping what has lapsed and finishing what a crash cut short.
+
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::rates::Rates;
+use crate::services::Services;
+
+/// How often each job looks for work.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// Runs every job, again and again; dropping the future ends it. A job that fails is tried again at the next turn.
+pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
+    let mut turn = interval(EVERY);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turn.tick().await;
+        rates.sweep();
+        log("sweep", sweep::sweep(&services).await);
+    }
+}
+
+fn log(job: &str, outcome: Result<u64, crate::error::Error>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(job, count, "job done"),
+        Err(error) => tracing::error!(job, %error, cause = error.cause(), "job failed"),
+    }
+}

@@ -1,0 +1,28 @@
+//! Rows that have lapsed go: idempotency entries after a day, sessions, login challenges and activation codes at their end.
+
+use crate::error::Error;
+use crate::services::Services;
+use crate::store::{activation_codes, idempotency, sessions};
+
+/// Entries a transaction: short enough that nobody waits long for the writer.
+const BATCH: i64 = 1_000;
+
+/// Sweeps once. Returns how many rows went.
+pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
+    let now = services.now();
+    let mut swept = 0;
+    loop {
+        let mut tx = services.db.begin().await?;
+        let batch = idempotency::sweep(&mut tx, now, BATCH).await?;
+        tx.commit().await?;
+        swept += batch;
+        if batch < BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    let mut tx = services.db.begin().await?;
+    swept += sessions::sweep(&mut tx, now).await?;
+    swept += activation_codes::sweep(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(swept)
+}

@@ -1,0 +1,76 @@
+//! `gateway serve|migrate|check-config --config gateway.toml`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use gateway::config::Config;
+use gateway::store::Db;
+use gateway::{app, hardening};
+use shared::clock::Clock;
+use tracing_subscriber::EnvFilter;
+
+/// The gateway of Tessera: users, balances and cards, by token only.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until told to end.
+    Serve {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Bring the database to this version's schema.
+    Migrate {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Read the configuration and say whether it can be used.
+    CheckConfig {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .init();
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the gateway ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    hardening::harden()?;
+    match command {
+        Command::Serve { config } => app::serve(Config::load(&config)?, Clock::System).await?,
+        Command::Migrate { config } => {
+            let config = Config::load(&config)?;
+            let db = Db::open(&config.database.url, config.database.connections).await?;
+            db.migrate().await?;
+            db.close().await;
+        }
+        Command::CheckConfig { config } => {
+            Config::load(&config)?;
+            tracing::info!("the configuration can be used");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! What flows work with: database, vault, clock, randomness, configuration. Made once, shared by all workers.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom, SystemRandom};
+use shared::clock::Clock;
+use shared::ids::IdempotencyKey;
+use time::OffsetDateTime;
+
+use crate::clients::vault::VaultClient;
+use crate::config::{Config, Program};
+use crate::domain::user::User;
+use crate::error::Error;
+use crate::flows::pin_hash::PinHasher;
+use crate::flows::vault_keys::VaultKeysCache;
+use crate::flows::vault_state::VaultStateCache;
+use crate::store::Db;
+use crate::store::idempotency::Claims;
+
+/// Everything a flow may need.
+pub struct Services {
+    /// Rows.
+    pub db: Db,
+    /// The vault.
+    pub vault: Arc<VaultClient>,
+    /// Which requests are under way.
+    pub claims: Claims,
+    /// The time.
+    pub clock: Clock,
+    /// The system's random numbers.
+    pub random: SystemRandom,
+    /// What the operator decided.
+    pub config: Config,
+    /// Hashes app PINs, few at a time.
+    pub pins: PinHasher,
+    /// The vault's public keys.
+    pub vault_keys: VaultKeysCache,
+    /// Whether the vault is locked.
+    pub vault_state: VaultStateCache,
+}
+
+impl Services {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers, or PINs cannot be hashed.
+    pub fn new(config: Config, db: Db, vault: Arc<VaultClient>, clock: Clock) -> Result<Self, Error> {
+        let random = SystemRandom::new();
+        let process = URL_SAFE_NO_PAD.encode(random_bytes::<16>(&random)?);
+        Ok(Self {
+            db,
+            vault,
+            claims: Claims::of_process(process),
+            clock,
+            pins: PinHasher::new(&random)?,
+            random,
+            config,
+            vault_keys: VaultKeysCache::default(),
+            vault_state: VaultStateCache::default(),
+        })
+    }
+
+    /// The current instant.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// `N` random bytes.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        random_bytes(&self.random)
+    }
+
+    /// A fresh idempotency key for a call to the vault: 256 random bits.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn vault_key(&self) -> Result<IdempotencyKey, Error> {
+        URL_SAFE_NO_PAD
+            .encode(self.random::<32>()?)
+            .parse()
+            .map_err(|_| Error::internal("a random key is no idempotency key"))
+    }
+
+    /// The program under which a user's balances and cards are created.
+    ///
+    /// # Errors
+    /// When the operator has removed the program from the configuration.
+    pub fn program_of(&self, user: &User) -> Result<&Program, Error> {
+        self.config
+            .programs
+            .iter()
+            .find(|program| program.name == user.program && program.partner == user.partner)
+            .ok_or_else(|| Error::internal("a user's program is not configured"))
+    }
+}
+
+fn random_bytes<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    random
+        .fill(&mut bytes)
+        .map_err(|_| Error::internal("the system gives no random numbers"))?;
+    Ok(bytes)
+}

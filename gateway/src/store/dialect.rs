@@ -1,0 +1,166 @@
+//! All that SQLite and PostgreSQL differ in: how to connect, how to begin, how to take the next number.
+//!
+//! Parameters are `$1`, `$2`, … on both; `RETURNING` and `ON CONFLICT` are the same.
+
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::error::DatabaseError;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+
+use super::StoreError;
+
+/// How long to wait for a connection, and SQLite for a lock of another process.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Settings of every SQLite connection: the log is written ahead and synced at each commit (a commit that was
+/// acknowledged survives a power cut), and a lock is waited for.
+const SQLITE_SETTINGS: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+const SQLITE_READER: &str = "PRAGMA query_only = ON;";
+
+/// PostgreSQL's SQLSTATEs of conflicts that a second try settles: serialization failure, deadlock, and a shutdown.
+const PASSING_STATES: [&str; 5] = ["40001", "40P01", "57P01", "57P03", "53300"];
+/// SQLite's codes BUSY and LOCKED, in their low byte.
+const PASSING_SQLITE: [i32; 2] = [5, 6];
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// What is numbered in sequence, each from 1001.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequence {
+    /// Users.
+    Users,
+    /// Balances.
+    Balances,
+    /// Cards.
+    Cards,
+    /// Installations.
+    Installations,
+    /// KYC applications and decisions.
+    Kyc,
+    /// Activation codes.
+    ActivationCodes,
+    /// Idempotency entries.
+    Idempotency,
+    /// Requests to create a card.
+    CardRequests,
+    /// Orders of plastic.
+    Orders,
+}
+
+impl Sequence {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Balances => "balances",
+            Self::Cards => "cards",
+            Self::Installations => "installations",
+            Self::Kyc => "kyc",
+            Self::ActivationCodes => "activation_codes",
+            Self::Idempotency => "idempotency",
+            Self::CardRequests => "card_requests",
+            Self::Orders => "orders",
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn of(url: &str) -> Option<Self> {
+        // Options in a SQLite URL could undo the settings above.
+        if url.starts_with("sqlite:///") && !url.contains('?') {
+            Some(Self::Sqlite)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Some(Self::Postgres)
+        } else {
+            None
+        }
+    }
+
+    pub(super) async fn writers(self, url: &str, connections: u32) -> Result<AnyPool, sqlx::Error> {
+        match self {
+            Self::Sqlite => sqlite(1, SQLITE_WRITER).connect(&format!("{url}?mode=rwc")).await,
+            Self::Postgres => {
+                AnyPoolOptions::new()
+                    .max_connections(connections)
+                    .acquire_timeout(PATIENCE)
+                    .connect(url)
+                    .await
+            }
+        }
+    }
+
+    /// SQLite's connections for reading. They may open the file for writing, since WAL needs its index, but never write.
+    pub(super) async fn readers(self, url: &str, connections: u32) -> Result<AnyPool, sqlx::Error> {
+        sqlite(connections, SQLITE_READER)
+            .connect(&format!("{url}?mode=rw"))
+            .await
+    }
+
+    /// SQLite takes the write lock at once: a transaction that reads first and then finds that another has written is
+    /// refused without waiting (`SQLITE_BUSY_SNAPSHOT`).
+    pub(super) const fn begin_statement(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    pub(super) async fn next_number(
+        self,
+        connection: &mut AnyConnection,
+        sequence: Sequence,
+    ) -> Result<i64, StoreError> {
+        let row = match self {
+            Self::Sqlite => {
+                sqlx::query("UPDATE sequences SET next = next + 1 WHERE name = $1 RETURNING next - 1")
+                    .bind(sequence.as_str())
+                    .fetch_one(connection)
+                    .await?
+            }
+            Self::Postgres => {
+                // The names are those of `Sequence::as_str`.
+                sqlx::query(AssertSqlSafe(format!(
+                    "SELECT nextval('{}_number')",
+                    sequence.as_str()
+                )))
+                .fetch_one(connection)
+                .await?
+            }
+        };
+        Ok(row.try_get(0)?)
+    }
+}
+
+fn sqlite(connections: u32, settings: &'static str) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        // The file does not go away between two uses of a connection.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(SQLITE_SETTINGS).execute(&mut *connection).await?;
+                sqlx::raw_sql(settings).execute(&mut *connection).await?;
+                Ok(())
+            })
+        })
+}
+
+/// Whether a second try may go well.
+pub(super) fn is_passing(error: &dyn DatabaseError) -> bool {
+    error.code().is_some_and(|code| {
+        PASSING_STATES.contains(&code.as_ref())
+            || code
+                .parse::<i32>()
+                .is_ok_and(|code| code < 0x1_0000 && PASSING_SQLITE.contains(&(code & 0xFF)))
+    })
+}

@@ -1,0 +1,150 @@
+//! Installations: at most one in use per user and device.
+
+use shared::public_key::HolderKey;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use time::OffsetDateTime;
+
+use super::row::get;
+use super::{Sequence, StoreError, Tx, instant, millis};
+use crate::domain::installation::{DeviceId, InstallationId};
+use crate::domain::user::UserId;
+
+/// An installation in use.
+pub struct Installation {
+    /// The number.
+    pub id: InstallationId,
+    /// The key that signs logins.
+    pub key: HolderKey,
+    /// The PIN's hash, in PHC form.
+    pub pin_hash: String,
+    /// No login before this instant.
+    pub locked_until: OffsetDateTime,
+}
+
+/// An installation to make.
+pub struct NewInstallation<'a> {
+    /// Whose it is.
+    pub user: UserId,
+    /// On which device.
+    pub device: &'a DeviceId,
+    /// What the user calls the device.
+    pub device_name: Option<&'a str>,
+    /// The key that signs logins.
+    pub key: &'a HolderKey,
+    /// The PIN's hash, in PHC form.
+    pub pin_hash: &'a str,
+}
+
+/// Revokes the installation that is in use on this device, with its sessions, and makes a new one.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn replace(
+    tx: &mut Tx,
+    new: &NewInstallation<'_>,
+    now: OffsetDateTime,
+) -> Result<InstallationId, StoreError> {
+    sqlx::query(
+        "DELETE FROM sessions WHERE installation_id IN \
+         (SELECT id FROM installations WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE')",
+    )
+    .bind(new.user.0)
+    .bind(new.device.as_str())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "UPDATE installations SET state = 'REVOKED' WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE'",
+    )
+    .bind(new.user.0)
+    .bind(new.device.as_str())
+    .execute(&mut **tx)
+    .await?;
+    let id = tx.next_number(Sequence::Installations).await?;
+    sqlx::query(
+        "INSERT INTO installations (id, user_id, device_id, device_name, public_key, pin_hash, state, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7)",
+    )
+    .bind(id)
+    .bind(new.user.0)
+    .bind(new.device.as_str())
+    .bind(new.device_name)
+    .bind(new.key.point().as_bytes().as_slice())
+    .bind(new.pin_hash)
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(InstallationId(id))
+}
+
+/// An installation in use, of an active user.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(
+    connection: &mut AnyConnection,
+    id: InstallationId,
+) -> Result<Option<Installation>, StoreError> {
+    sqlx::query(
+        "SELECT id, public_key, pin_hash, locked_until FROM installations WHERE id = $1 AND state = 'ACTIVE'",
+    )
+    .bind(id.0)
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(of_row)
+    .transpose()
+}
+
+fn of_row(row: &AnyRow) -> Result<Installation, StoreError> {
+    let point: Vec<u8> = get(row, "public_key")?;
+    Ok(Installation {
+        id: InstallationId(get(row, "id")?),
+        key: HolderKey::from_uncompressed(&point).map_err(|_| StoreError::Corrupt("public_key"))?,
+        pin_hash: get(row, "pin_hash")?,
+        locked_until: instant(get(row, "locked_until")?)?,
+    })
+}
+
+/// Counts a wrong PIN before it is compared, so that many guesses at the same time count as many. With the last allowed
+/// one the installation is locked until `locked_until`, and the count begins anew after that.
+///
+/// False when the installation is locked or revoked: then nothing is to be compared.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_pin_try(
+    tx: &mut Tx,
+    id: InstallationId,
+    allowed: i64,
+    locked_until: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let updated = sqlx::query(
+        "UPDATE installations SET \
+         locked_until = CASE WHEN pin_failures + 1 >= $2 THEN $3 ELSE locked_until END, \
+         pin_failures = CASE WHEN pin_failures + 1 >= $2 THEN 0 ELSE pin_failures + 1 END \
+         WHERE id = $1 AND state = 'ACTIVE' AND locked_until <= $4",
+    )
+    .bind(id.0)
+    .bind(allowed)
+    .bind(millis(locked_until))
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Forgets the wrong PINs after a right one. False when the installation was revoked meanwhile.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn clear_pin_tries(tx: &mut Tx, id: InstallationId) -> Result<bool, StoreError> {
+    let updated = sqlx::query(
+        "UPDATE installations SET pin_failures = 0, locked_until = 0 WHERE id = $1 AND state = 'ACTIVE'",
+    )
+    .bind(id.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}

@@ -1,0 +1,133 @@
+//! Sessions and login challenges. Tokens and challenges are kept as SHA-256 of themselves: 256 random bits need no more.
+
+use sqlx::AnyConnection;
+use time::OffsetDateTime;
+
+use super::row::get;
+use super::users::user_of_row;
+use super::{StoreError, Tx, millis};
+use crate::domain::installation::InstallationId;
+use crate::domain::user::User;
+
+/// A session that has not ended.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Who logged in.
+    pub user: User,
+    /// By which installation.
+    pub installation: InstallationId,
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn insert(
+    tx: &mut Tx,
+    token_hash: &[u8; 32],
+    installation: InstallationId,
+    expires_at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO sessions (token_hash, installation_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(token_hash.as_slice())
+        .bind(installation.0)
+        .bind(millis(expires_at))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The session of this token, if it has not ended and its installation is in use.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(
+    connection: &mut AnyConnection,
+    token_hash: &[u8; 32],
+    now: OffsetDateTime,
+) -> Result<Option<Session>, StoreError> {
+    let row = sqlx::query(
+        "SELECT s.installation_id, u.id AS user_id, u.partner, u.program, u.holder, u.kyc_status \
+         FROM sessions s JOIN installations i ON i.id = s.installation_id JOIN users u ON u.id = i.user_id \
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND i.state = 'ACTIVE' AND u.state = 'ACTIVE'",
+    )
+    .bind(token_hash.as_slice())
+    .bind(millis(now))
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Session {
+        user: user_of_row(&row, "user_id")?,
+        installation: InstallationId(get(&row, "installation_id")?),
+    }))
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn delete(tx: &mut Tx, token_hash: &[u8; 32]) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
+        .bind(token_hash.as_slice())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps a login challenge.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn insert_challenge(
+    tx: &mut Tx,
+    challenge_hash: &[u8; 32],
+    installation: InstallationId,
+    expires_at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO login_challenges (challenge_hash, installation_id, expires_at) VALUES ($1, $2, $3)",
+    )
+    .bind(challenge_hash.as_slice())
+    .bind(installation.0)
+    .bind(millis(expires_at))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Spends a login challenge. False when there is none of this installation, or it has lapsed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn spend_challenge(
+    tx: &mut Tx,
+    challenge_hash: &[u8; 32],
+    installation: InstallationId,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let spent = sqlx::query(
+        "DELETE FROM login_challenges WHERE challenge_hash = $1 AND installation_id = $2 AND expires_at > $3",
+    )
+    .bind(challenge_hash.as_slice())
+    .bind(installation.0)
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(spent.rows_affected() == 1)
+}
+
+/// Deletes ended sessions and lapsed challenges.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn sweep(tx: &mut Tx, now: OffsetDateTime) -> Result<u64, StoreError> {
+    let sessions = sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+        .bind(millis(now))
+        .execute(&mut **tx)
+        .await?;
+    let challenges = sqlx::query("DELETE FROM login_challenges WHERE expires_at <= $1")
+        .bind(millis(now))
+        .execute(&mut **tx)
+        .await?;
+    Ok(sessions.rows_affected() + challenges.rows_affected())
+}
