@@ -13,6 +13,7 @@ mod concat_kdf;
 mod open;
 mod private_key;
 mod seal;
+mod sealer_cache;
 #[cfg(test)]
 mod tests;
 
@@ -21,3 +22,4 @@ pub use compact::{AlgPolicy, CompactJwe, InvalidPayload, MAX_COMPACT_BYTES, MAX_
 pub use open::{OpenError, Opener};
 pub use private_key::{InvalidPrivateKey, RsaKeySize, RsaPrivateKey};
 pub use seal::{SealError, Sealer};
+pub use sealer_cache::SealerCache;

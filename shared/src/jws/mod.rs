@@ -5,17 +5,19 @@
 //! repeat, and ring verifies: ES256 as 64 raw bytes, PS256 for partners whose certificate has an RSA key.
 
 pub mod attestation;
+pub mod audit_head;
 mod compact;
 pub mod enrolment_ticket;
 mod es256;
 pub mod holder_proof;
 pub mod session_proof;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod vault_proof;
 mod vault_signer;
 mod vault_trust;
 mod x5c;
-
 
 pub use crate::public_key::HolderKey;
 pub use es256::{HolderSigner, InvalidSigningKey};

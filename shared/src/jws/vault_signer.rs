@@ -5,14 +5,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::es256::{Es256Key, InvalidSigningKey};
-use super::{X5c, attestation, vault_proof};
+use super::{X5c, attestation, audit_head, vault_proof};
 use crate::jose::base64url;
 use crate::public_key::PublicKey;
 
-/// Signs attestations and Vault-Proofs. The headers, with the chain in base64, are made once.
+/// Signs attestations, audit heads and Vault-Proofs. The headers, with the chain in base64, are made once.
 pub struct VaultSigner {
     key: Es256Key,
     attestation_header: String,
+    audit_head_header: String,
     vault_proof_header: String,
 }
 
@@ -32,12 +33,17 @@ impl VaultSigner {
         Ok(Self {
             key,
             attestation_header: header(attestation::TYP),
+            audit_head_header: header(audit_head::TYP),
             vault_proof_header: header(vault_proof::TYP),
         })
     }
 
     pub(super) fn sign_attestation(&self, claims: &impl Serialize) -> Result<String, InvalidSigningKey> {
         self.key.sign(&self.attestation_header, claims)
+    }
+
+    pub(super) fn sign_audit_head(&self, claims: &impl Serialize) -> Result<String, InvalidSigningKey> {
+        self.key.sign(&self.audit_head_header, claims)
     }
 
     pub(super) fn sign_vault_proof(&self, claims: &impl Serialize) -> Result<String, InvalidSigningKey> {
