@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use shared::ids::{CardToken, ProgramName};
@@ -24,7 +25,7 @@ use crate::crypto::aead;
 use crate::crypto::fingerprint::{FingerprintKey, PanFingerprint};
 use crate::environment::Environment;
 use crate::secret::SecretBytes;
-use crate::store::{EngineError, Entry, Store, Tree};
+use crate::store::{EngineError, Entry, Store, Tree, Txn, TxnError};
 
 /// More keys than any life of rotations makes.
 const MAX_KEYS: usize = 10_000;
@@ -35,6 +36,9 @@ pub enum KeyringError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] EngineError),
+    /// The transaction cannot read or write.
+    #[error(transparent)]
+    Transaction(#[from] TxnError),
     /// A slot was changed in the store.
     #[error(transparent)]
     Slot(#[from] SlotError),
@@ -65,6 +69,7 @@ impl From<CryptoError> for KeyringError {
 #[derive(Debug)]
 pub struct Keyring {
     environment: Environment,
+    wrapping: Arc<WrappingKey>,
     card_keks: Versions<CardKek>,
     records: Versions<RecordsKey>,
     fingerprint: FingerprintKey,
@@ -107,41 +112,107 @@ impl Keyring {
         keys.iter().map(wrap).collect()
     }
 
-    /// Opens the keyring of a store: checks every slot against the root key, then unwraps every key. `now` in Unix
-    /// seconds decides which older JWE keys still open. Parses RSA keys: call it off the async threads.
+    /// Opens the keyring of a store: checks every slot against the root key, then unwraps every key. The root key ends
+    /// here. `now` in Unix seconds decides which older JWE keys still open. Parses RSA keys: call it off the async
+    /// threads.
     ///
     /// # Errors
     /// [`KeyringError`].
     pub fn open(
         environment: Environment,
-        root: &RootKey,
+        root: RootKey,
         epoch: &EpochSecret,
         store: &Store,
         now: i64,
         rng: SystemRandom,
     ) -> Result<Self, KeyringError> {
-        let scan = |tree| store.scan(tree, b"", Bound::Unbounded, MAX_KEYS);
-        slot::verify_all(root, &scan(Tree::Slots)?)?;
+        slot::verify_all(&root, &all(store, Tree::Slots)?)?;
+        let wrapping = Arc::new(root.wrapping_key(environment, epoch)?);
+        drop(root);
+        Self::unwrap(environment, wrapping, &all(store, Tree::Keks)?, now, rng)
+    }
+
+    /// The keyring as the store has it now: after a key was replaced, or when a grace time ended. `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub fn reopen(&self, store: &Store, now: i64) -> Result<Self, KeyringError> {
+        let wrapping = Arc::clone(&self.wrapping);
         Self::unwrap(
-            environment,
-            &root.wrapping_key(environment, epoch)?,
-            &scan(Tree::Keks)?,
+            self.environment,
+            wrapping,
+            &all(store, Tree::Keks)?,
             now,
-            rng,
+            self.rng.clone(),
         )
+    }
+
+    /// Makes a new JWE key the current one, and gives the one before a grace time. Takes effect with the transaction and
+    /// [`Keyring::reopen`]. Times in Unix seconds and seconds.
+    ///
+    /// # Errors
+    /// [`KeyringError::NotOneActive`] when the key was replaced since this keyring was opened; the store's; wrapping's.
+    pub fn replace_jwe_key(
+        &self,
+        txn: &mut Txn<'_>,
+        new: &NewJweKey,
+        now: i64,
+        grace_seconds: i64,
+    ) -> Result<(), KeyringError> {
+        let own = || {
+            self.headers
+                .iter()
+                .filter(|header| header.id.purpose == KeyPurpose::Jwe)
+        };
+        let none = KeyringError::NotOneActive(KeyPurpose::Jwe, 0);
+        let active = own()
+            .find(|header| header.state == KeyState::Active)
+            .map(|header| header.id);
+        let (Some(active), Some(newest)) = (active, own().map(|header| header.id.version).max()) else {
+            return Err(none);
+        };
+        let record = txn.get(Tree::Keks, &active.store_key())?;
+        let record = record.ok_or(VersionError::Unknown(active))?;
+        let (mut old, material) = KeyHeader::unwrap(&active.store_key(), &record, &self.wrapping)?;
+        if old.state != KeyState::Active {
+            return Err(none);
+        }
+        old.state = KeyState::Grace {
+            not_after: now.saturating_add(grace_seconds),
+        };
+        let id = KeyId {
+            purpose: KeyPurpose::Jwe,
+            version: newest + 1,
+        };
+        let header = KeyHeader {
+            id,
+            created_at: now,
+            state: KeyState::Active,
+        };
+        txn.put(
+            Tree::Keks,
+            &active.store_key(),
+            old.wrap(&material, &self.wrapping, &self.rng)?,
+        )?;
+        txn.put(
+            Tree::Keks,
+            &id.store_key(),
+            header.wrap(new.material(), &self.wrapping, &self.rng)?,
+        )?;
+        Ok(())
     }
 
     /// Unwraps the entries of [`Tree::Keks`].
     pub(super) fn unwrap(
         environment: Environment,
-        wrapping: &WrappingKey,
+        wrapping: Arc<WrappingKey>,
         entries: &[Entry],
         now: i64,
         rng: SystemRandom,
     ) -> Result<Self, KeyringError> {
         let mut keys = Vec::with_capacity(entries.len());
         for (store_key, record) in entries {
-            keys.push(KeyHeader::unwrap(store_key, record, wrapping)?);
+            keys.push(KeyHeader::unwrap(store_key, record, &wrapping)?);
         }
         let headers = keys.iter().map(|(header, _)| *header).collect();
         let mut unwrapped = Unwrapped(keys);
@@ -161,6 +232,7 @@ impl Keyring {
             .collect();
         Ok(Self {
             environment,
+            wrapping,
             card_keks,
             records,
             fingerprint: FingerprintKey::new(memory(&fingerprint.1)?),
@@ -264,6 +336,10 @@ impl Keyring {
     pub const fn audit(&self) -> &AuditKey {
         &self.audit
     }
+}
+
+fn all(store: &Store, tree: Tree) -> Result<Vec<Entry>, EngineError> {
+    store.scan(tree, b"", Bound::Unbounded, MAX_KEYS)
 }
 
 type UnwrappedKey = (KeyHeader, Zeroizing<Vec<u8>>);

@@ -35,4 +35,6 @@ pub mod keyring;
 pub mod records;
 pub mod root;
 pub mod slot;
+#[cfg(test)]
+mod tests;
 mod versions;
