@@ -1,4 +1,4 @@
-//! The vault's store: sixteen trees of keys and values over an engine, written by group commit. An acknowledged write
+//! The vault's store: seventeen trees of keys and values over an engine, written by group commit. An acknowledged write
 //! survives a kill and a power cut; a reader never sees one that would not; a store that lost its tail does not open.
 //!
 //! What the values hold is not the store's matter: everything in them is sealed before it comes here.
@@ -8,6 +8,7 @@ mod batch;
 mod commit;
 mod commit_record;
 mod engine;
+mod open;
 mod overlay;
 mod poison;
 mod sled;
@@ -15,90 +16,25 @@ mod space;
 mod tree;
 mod txn;
 
-use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::batch::{Batch, Change};
 pub use self::commit::CommitError;
 pub use self::commit_record::CommitRecord;
 pub use self::engine::{Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+pub use self::open::{AnchorRule, DEFAULT_BALLAST_BYTES, DEFAULT_FREE_FLOOR_BYTES, OpenError, StoreOptions};
 pub use self::sled::{DEFAULT_CACHE_BYTES, MIN_CACHE_BYTES, SledEngine};
 pub use self::tree::Tree;
 pub use self::txn::{MAX_TRANSACTION_BYTES, Txn, TxnError};
 
-use self::anchor::AnchorWriter;
-use self::commit::Committer;
-use self::space::FreeSpace;
-
-/// The room that a full volume can be given back, in bytes: four times what sled needs to open.
-pub const DEFAULT_BALLAST_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Writes stop below this much free space, in bytes: room for sled to open and for the logs of whoever comes to help.
-pub const DEFAULT_FREE_FLOOR_BYTES: u64 = 128 * 1024 * 1024;
-
-/// Nobody but the vault's own user looks into the store, sealed as it is.
-const PRIVATE: u32 = 0o700;
-
-/// Where the store lies and how much it takes.
-#[derive(Clone, Debug)]
-pub struct StoreOptions {
-    /// The engine's directory. Lock and ballast lie beside it, as `<directory>.lock` and `<directory>.ballast`.
-    pub directory: PathBuf,
-    /// The anchor file; on another volume it also tells when a whole volume was put back to an earlier state.
-    pub anchor: PathBuf,
-    /// What an anchor that does not fit the store means.
-    pub anchor_rule: AnchorRule,
-    /// The engine's page cache, in bytes.
-    pub cache_bytes: u64,
-    /// The size of the ballast file, in bytes; 0: none.
-    pub ballast_bytes: u64,
-    /// Commits are refused below this much free space, in bytes.
-    pub free_floor_bytes: u64,
-}
-
-impl StoreOptions {
-    /// The defaults for a store in `directory`, its anchor beside it.
-    #[must_use]
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        let directory = directory.into();
-        Self {
-            anchor: beside(&directory, "anchor"),
-            directory,
-            anchor_rule: AnchorRule::Hold,
-            cache_bytes: DEFAULT_CACHE_BYTES,
-            ballast_bytes: DEFAULT_BALLAST_BYTES,
-            free_floor_bytes: DEFAULT_FREE_FLOOR_BYTES,
-        }
-    }
-}
-
-/// What to do with the anchor when a store is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnchorRule {
-    /// The store must be at or beyond its anchor.
-    Hold,
-    /// The store is taken as it is and the anchor set to it: the last step of a restore, never a default.
-    Reset,
-}
+use self::open::Inner;
 
 /// The open store. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    // In this order: the commit thread ends, then the engine, then the lock is released.
-    committer: Committer,
-    engine: Arc<dyn Engine>,
-    opened_at: CommitRecord,
-    anchored_at: Option<CommitRecord>,
-    directory: PathBuf,
-    _lock: File,
 }
 
 impl Store {
@@ -121,37 +57,8 @@ impl Store {
         options: &StoreOptions,
         open_engine: impl FnOnce(&StoreOptions) -> Result<Arc<dyn Engine>, EngineError>,
     ) -> Result<Self, OpenError> {
-        let parent = options
-            .directory
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(PRIVATE)
-            .create(&options.directory)?;
-        let lock = lock(&beside(&options.directory, "lock"))?;
-        let ballast = beside(&options.directory, "ballast");
-        space::release_ballast_if_full(&ballast)?;
-
-        let engine = open_engine(options)?;
-        let record = read_record(&*engine)?;
-        let anchored_at = check_anchor(options, record)?;
-
-        space::make_ballast(&ballast, options.ballast_bytes, options.free_floor_bytes)?;
-        let free_space = FreeSpace::new(parent.to_owned(), options.free_floor_bytes);
-        let anchor = AnchorWriter::start(options.anchor.clone(), record)?;
-        let committer = Committer::start(Arc::clone(&engine), record, free_space, anchor)?;
-        let directory = parent.to_owned();
         Ok(Self {
-            inner: Arc::new(Inner {
-                committer,
-                engine,
-                opened_at: record,
-                anchored_at,
-                directory,
-                _lock: lock,
-            }),
+            inner: Arc::new(open::open(options, open_engine)?),
         })
     }
 
@@ -210,7 +117,7 @@ impl Store {
         for tree in Tree::ALL {
             found += self.inner.engine.count(tree)?;
         }
-        let record = read_record_bytes(&*self.inner.engine)?;
+        let record = open::read_record_bytes(&*self.inner.engine)?;
         Ok(Recount {
             expected: self.reached().records,
             found: found - u64::from(record.is_some()),
@@ -285,97 +192,10 @@ pub struct Recount {
     pub found: u64,
 }
 
-/// Why a store does not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process holds the lock.
-    #[error("another process has the store open")]
-    InUse,
-    /// A file beside the store cannot be read or written.
-    #[error("cannot reach the files beside the store: {0}")]
-    Io(#[from] io::Error),
-    /// The engine does not open.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The store ends before its anchor, or disagrees with it about the same commit: it lost acknowledged writes, or it
-    /// is an earlier copy.
-    #[error(
-        "the store is at commit {store} and its anchor at {anchor}: the store lost its tail or is an old copy"
-    )]
-    TailMissing {
-        /// The store's commit number.
-        store: u64,
-        /// The anchor's commit number.
-        anchor: u64,
-    },
-    /// The store has content and no anchor vouches for it.
-    #[error("the store is at commit {store} and has no anchor: if it was restored, reset the anchor")]
-    AnchorMissing {
-        /// The store's commit number.
-        store: u64,
-    },
-}
-
-/// `<directory>.<what>`, a name beside the directory.
-fn beside(directory: &Path, what: &str) -> PathBuf {
-    let mut name = directory.as_os_str().to_owned();
-    name.push(".");
-    name.push(what);
-    name.into()
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
-        Err(TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-fn read_record_bytes(engine: &dyn Engine) -> Result<Option<Vec<u8>>, EngineError> {
-    engine.get(Tree::Meta, commit_record::COMMIT_KEY)
-}
-
-fn read_record(engine: &dyn Engine) -> Result<CommitRecord, EngineError> {
-    match read_record_bytes(engine)? {
-        None => Ok(CommitRecord::default()),
-        Some(bytes) => CommitRecord::from_bytes(&bytes)
-            .ok_or_else(|| EngineError::Corrupt("the commit record is not one".to_owned())),
-    }
-}
-
-/// Compares store and anchor, sets the anchor where there is none to hold, and returns what it said.
-fn check_anchor(options: &StoreOptions, store: CommitRecord) -> Result<Option<CommitRecord>, OpenError> {
-    let anchor = match options.anchor_rule {
-        AnchorRule::Hold => anchor::read(&options.anchor)?,
-        AnchorRule::Reset => None,
-    };
-    match anchor {
-        Some(anchor)
-            if anchor.number > store.number || (anchor.number == store.number && anchor != store) =>
-        {
-            Err(OpenError::TailMissing {
-                store: store.number,
-                anchor: anchor.number,
-            })
-        }
-        None if options.anchor_rule == AnchorRule::Hold && store.number > 0 => {
-            Err(OpenError::AnchorMissing { store: store.number })
-        }
-        _ => {
-            anchor::write(&options.anchor, store)?;
-            Ok(anchor)
-        }
-    }
-}
-
 #[cfg(test)]
 mod contract_tests;
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]

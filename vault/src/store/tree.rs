@@ -36,11 +36,13 @@ pub enum Tree {
     Orders = 15,
     /// The audit chain.
     Audit = 16,
+    /// When the secrets of erased cards are due.
+    Erasures = 17,
 }
 
 impl Tree {
     /// Every tree, in the order of its tag.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Meta,
         Self::Slots,
         Self::Keks,
@@ -57,6 +59,7 @@ impl Tree {
         Self::Counters,
         Self::Orders,
         Self::Audit,
+        Self::Erasures,
     ];
 
     /// The byte that names the tree on the disk.
@@ -85,6 +88,7 @@ impl Tree {
             Self::Counters => "counters",
             Self::Orders => "orders",
             Self::Audit => "audit",
+            Self::Erasures => "erasures",
         }
     }
 }
