@@ -162,6 +162,9 @@ pub struct TraceId(u128);
 const TWO_LETTERS: u128 = 0xa << 40 | 0xa << 84;
 
 impl TraceId {
+    /// Stands in where the system gives no randomness: an answer without a trace of its own is better than none.
+    pub const UNKNOWN: Self = Self(1);
+
     /// A fresh one, 124 bits of it random.
     ///
     /// # Errors

@@ -52,7 +52,7 @@ pub fn harden(environment: Environment) -> Result<Report, HardeningError> {
         current: Some(0),
         maximum: Some(0),
     };
-    setrlimit(Resource::Core, none.clone()).map_err(HardeningError::CoreDumps)?;
+    setrlimit(Resource::Core, none).map_err(HardeningError::CoreDumps)?;
     if getrlimit(Resource::Core) != none {
         return Err(HardeningError::CoreDumps(Errno::PERM));
     }

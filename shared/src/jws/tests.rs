@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::attestation::AttestationClaims;
+use super::audit_head::AuditHeadClaims;
 use super::enrolment_ticket::{CertifiedTicket, SecretHash};
 use super::holder_proof::{HolderProof, HolderProofClaims, Op};
 use super::session_proof::SessionProofClaims;
@@ -270,6 +271,31 @@ fn an_attestation_holds_for_a_day_and_not_a_second_longer() {
         at(OffsetDateTime::UNIX_EPOCH - second),
         Err(VaultWordError::UntrustedChain)
     );
+}
+
+#[test]
+fn the_vaults_word_on_one_thing_is_no_word_on_another() {
+    let ca = Ca::new();
+    let (pkcs8, certificate) = ca.certify("spiffe://tessera/vault", 1);
+    let key = Thumbprint::from_bytes([9; 32]);
+    let signer = VaultSigner::from_pkcs8(&pkcs8, &x5c(certificate)).unwrap();
+    let trust = VaultTrust::new(&[ca.0.der().clone()], &[]).unwrap();
+    let attestation = AttestationClaims::new(vec![key], now()).sign(&signer).unwrap();
+    let head = AuditHeadClaims {
+        size: 3,
+        hash: "00".repeat(32),
+        iat: now().unix_timestamp(),
+    };
+    let head_text = head.sign(&signer).unwrap();
+    assert_eq!(audit_head::verify(&head_text, &trust, now()), Ok(head));
+    let malformed = Some(VaultWordError::Malformed);
+    assert_eq!(audit_head::verify(&attestation, &trust, now()).err(), malformed);
+    assert_eq!(
+        attestation::verify(&head_text, &trust, now(), &key).err(),
+        malformed
+    );
+    assert_eq!(vault_proof::verify(&head_text, &trust, now()).err(), malformed);
+    assert!(HolderProof::parse(&attestation).is_err());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct AuditPage {
     /// Events in order.
     pub events: Vec<AuditEntry>,
-    /// The index to ask for next; absent at the end.
+    /// The index to ask for next; absent when the log's end was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use crate::ids::{ApprovalToken, ProgramName};
 use crate::money::Currency;
 use crate::mtls::identity::Identity;
+use crate::mtls::peer::SpkiThumbprint;
 
 /// Whether the vault holds its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,8 +127,8 @@ pub struct Budgets {
 pub struct Party {
     /// Role and name, as in the certificate's URI SAN.
     pub identity: Identity,
-    /// Hex SHA-256 of the certificate's SubjectPublicKeyInfo.
-    pub key_thumbprint: String,
+    /// SHA-256 of the certificate's SubjectPublicKeyInfo, base64url.
+    pub key_thumbprint: SpkiThumbprint,
 }
 
 /// What can be proposed to a second officer.

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::Actor;
 use crate::ids::{HolderToken, Nonce, ProgramName};
-use crate::jws::HolderKey;
+use crate::public_key::HolderKey;
 use crate::thumbprint::Thumbprint;
 
 /// Create a holder. The program fixes the partner, for good.

@@ -1,0 +1,176 @@
+//! The vault put together: certificates, store, process, listener. Binding is apart from running, and running ends by a
+//! signal or by a failed store.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, web};
+use arc_swap::ArcSwap;
+use shared::clock::Clock;
+use shared::http::limits::ListenerLimits;
+use shared::jws::VaultSigner;
+use shared::mtls::actix::{PeerGuard, remember_peer};
+use shared::mtls::certificate::ReloadingCertificate;
+use shared::mtls::reload::{Reload, watch};
+use shared::mtls::server;
+use shared::mtls::trust::ReloadingTrust;
+
+use crate::config::{Config, Tls};
+use crate::http;
+use crate::jobs;
+use crate::keys::epoch::EpochFiles;
+use crate::open_vault::Surroundings;
+use crate::process::Process;
+use crate::random::Random;
+use crate::signer::ReloadingSigner;
+use crate::store::Store;
+
+/// How soon replaced certificates and revocation lists are in force.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Why the vault cannot run.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct StartError {
+    what: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+fn cannot<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    what: &'static str,
+) -> impl FnOnce(E) -> StartError {
+    move |source| StartError {
+        what,
+        source: source.into(),
+    }
+}
+
+/// Everything that stands in certificate files.
+struct Certificates {
+    own: Arc<ReloadingCertificate>,
+    internal: Arc<ReloadingTrust>,
+    partners: Arc<ReloadingTrust>,
+    signer: Arc<ReloadingSigner>,
+}
+
+impl Certificates {
+    fn load(tls: &Tls, clock: &Clock) -> Result<Self, StartError> {
+        let own = ReloadingCertificate::load(&tls.certificate, &tls.key, clock.clone());
+        let own = Arc::new(own.map_err(cannot("own certificate"))?);
+        let internal = ReloadingTrust::load(&tls.ca, &tls.crl, clock.clone());
+        let partners = ReloadingTrust::load(&tls.partner_ca, &tls.partner_crl, clock.clone());
+        let follows: Arc<dyn Reload> = own.clone();
+        let signer = ReloadingSigner::load(tls.certificate.clone(), tls.key.clone(), follows);
+        Ok(Self {
+            own,
+            internal: Arc::new(internal.map_err(cannot("internal CA"))?),
+            partners: Arc::new(partners.map_err(cannot("partner CA"))?),
+            signer: Arc::new(signer.map_err(cannot("signing key"))?),
+        })
+    }
+
+    fn reloading(&self) -> Vec<Arc<dyn Reload>> {
+        // The signer looks at the certificate's files for both.
+        vec![self.signer.clone(), self.internal.clone(), self.partners.clone()]
+    }
+}
+
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// [`StartError`].
+pub fn open_store(config: &Config) -> Result<Store, StartError> {
+    Store::open(&config.store_options()).map_err(cannot("store"))
+}
+
+/// What flows need besides keys.
+///
+/// # Errors
+/// [`StartError`].
+pub fn surroundings(config: &Config, store: Store, clock: &Clock) -> Result<Surroundings, StartError> {
+    let certificates = Certificates::load(&config.tls, clock)?;
+    Ok(assemble(
+        config,
+        store,
+        clock,
+        certificates.signer.handle(),
+        certificates.partners,
+    ))
+}
+
+fn assemble(
+    config: &Config,
+    store: Store,
+    clock: &Clock,
+    signer: Arc<ArcSwap<VaultSigner>>,
+    partner_trust: Arc<ReloadingTrust>,
+) -> Surroundings {
+    Surroundings {
+        store,
+        clock: clock.clone(),
+        random: Random::default(),
+        signer,
+        partner_trust,
+        erase_grace_seconds: i64::from(config.erase.grace_days) * SECONDS_PER_DAY,
+    }
+}
+
+/// The files of the epoch secret, checked against the store's place.
+///
+/// # Errors
+/// [`StartError`].
+pub fn epoch_files(config: &Config) -> Result<EpochFiles, StartError> {
+    let store: &Path = &config.store_options().directory;
+    EpochFiles::new(config.epoch_files(), store).map_err(cannot("epoch secret"))
+}
+
+/// Serves until a signal, or until the store fails.
+///
+/// # Errors
+/// [`StartError`]; a failed store among them, since a process with a store that may have lost a write must not go on.
+pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
+    let store = open_store(config)?;
+    let certificates = Certificates::load(&config.tls, &clock)?;
+    let handle = certificates.signer.handle();
+    let surroundings = assemble(
+        config,
+        store.clone(),
+        &clock,
+        handle,
+        Arc::clone(&certificates.partners),
+    );
+    let process = Process::locked(config.environment, surroundings, epoch_files(config)?);
+    let process = web::Data::new(process.map_err(cannot("root key slots"))?);
+    process.open_by_key_file().await.map_err(cannot("key file"))?;
+
+    let own = Arc::clone(&certificates.own);
+    let tls = server::mutual(own, Arc::clone(&certificates.internal), &clock).map_err(cannot("TLS"))?;
+    let (data, trust) = (process.clone(), Arc::clone(&certificates.internal));
+    let app = move || {
+        let guard = PeerGuard::new(Arc::clone(&trust), http::refuse_peer);
+        App::new()
+            .app_data(data.clone())
+            .configure(http::configure)
+            .wrap(guard)
+    };
+    let server =
+        ListenerLimits::mutual(config.workers()).apply(HttpServer::new(app).on_connect(remember_peer));
+    let server = server
+        .bind_rustls_0_23(config.listen, tls)
+        .map_err(cannot("listener"))?;
+    for address in server.addrs() {
+        tracing::info!(%address, state = ?process.status().state, "listening");
+    }
+
+    let running = server.run();
+    let ended = tokio::select! {
+        ended = running => ended.map_err(cannot("listener")),
+        error = store.failed() => Err(cannot("store")(error.to_string())),
+        () = watch(RELOAD_EVERY, certificates.reloading()) => Ok(()),
+        () = jobs::run(process.clone()) => Ok(()),
+    };
+    store.close().await;
+    ended
+}

@@ -1,0 +1,162 @@
+//! One event per access (PCI DSS 10.2): who, what, when, from where, which card, and how it ended. No card data.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use shared::ids::{CardToken, HolderToken, ProgramName};
+use shared::mtls::identity::Identity;
+use shared::thumbprint::Thumbprint;
+use shared::vault_api::Actor;
+use time::OffsetDateTime;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// The key ceremony made this vault.
+    Initialise,
+    /// The process began to serve.
+    Start,
+    /// A custodian gave a share that was refused, or the last that was needed.
+    Unlock,
+    /// An officer locked the vault.
+    Lock,
+    /// A holder was created.
+    CreateHolder,
+    /// A holder key came in.
+    EnrolKey,
+    /// A holder key was revoked.
+    RevokeKey,
+    /// A challenge was made.
+    Challenge,
+    /// The payload of a request to create a card was opened.
+    OpenIssuePayload,
+    /// A card was issued.
+    Issue,
+    /// Full card data was sealed to the holder.
+    Reveal,
+    /// A new CVV was sealed to the holder.
+    ResetCvv,
+    /// A new CVV was made and told to nobody.
+    ResetCvvUnseen,
+    /// Plastic was ordered.
+    Print,
+    /// A PIN was set.
+    SetPin,
+    /// The PIN try counter was cleared.
+    ClearPinTries,
+    /// A card was locked for good.
+    LockFinally,
+    /// A card was closed.
+    Erase,
+    /// The secrets of closed cards were destroyed.
+    Destroy,
+    /// A processor asked whether a CVV is right.
+    VerifyCvv,
+    /// A processor asked whether a PIN is right.
+    VerifyPin,
+    /// An officer proposed an operation.
+    Propose,
+    /// A second officer approved it, and it was done.
+    Approve,
+    /// The audit log was read.
+    ReadAudit,
+    /// Somebody came to a door that is not theirs.
+    Denied,
+    /// Refusals beyond the rate at which each is written down.
+    ExcessRefusals,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// A comparison was made, or was not permitted, and the answer was no.
+    NoMatch,
+    /// Refused, with the code of the answer and the reason, which the caller is not told.
+    Refused {
+        /// The problem code.
+        code: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Who vouches for the end user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assurance {
+    /// A key enrolled for the holder signed this very request.
+    ProvenByHolder(Thumbprint),
+    /// The partner's registered key signed it.
+    ProvenByPartner(String),
+    /// Nobody but the caller: the user in `actor` is hearsay.
+    Asserted,
+}
+
+/// An event. Members that do not apply are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// What.
+    pub operation: Operation,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whose certificate; absent for what the vault does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Identity>,
+    /// From which address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// Who vouches for the end user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<Assurance>,
+    /// The end user, device and trace, as the gateway says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Which program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramName>,
+    /// Which holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<HolderToken>,
+    /// Which card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardToken>,
+    /// Whether card data left the vault in the answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub emitted: bool,
+    /// One more fact, such as an approval's hash, a key's thumbprint or a count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Event {
+    /// An event of the vault's own that was done.
+    #[must_use]
+    pub fn done(operation: Operation, at: OffsetDateTime) -> Self {
+        Self {
+            at,
+            operation,
+            outcome: Outcome::Done,
+            caller: None,
+            from: None,
+            assurance: None,
+            actor: None,
+            program: None,
+            holder: None,
+            card: None,
+            emitted: false,
+            note: None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `vault init`: makes a vault and its first officers. Shares are written once, each into a file of its own, and exist
+//! nowhere else.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use ring::rand::SystemRandom;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use shared::clock::Clock;
+use shared::mtls::identity::{Identity, Role};
+use shared::mtls::peer::Peer;
+
+use crate::app::{self, StartError};
+use crate::audit::event::{Event, Operation};
+use crate::config::{Config, ConfigError};
+use crate::error::Error;
+use crate::keys::ceremony::{CeremonyError, RootKeeping, initialise};
+use crate::keys::jwe_keys::NewJweKey;
+use crate::keys::keyring::{Keyring, KeyringError};
+use crate::keys::slot::shamir::NewCustodian;
+use crate::keys::slot::share::ShareText;
+use crate::keys::slot::unlock::{Progress, UnlockError, UnlockSession};
+use crate::keys::slot::{self, SlotError};
+use crate::open_vault::OpenVault;
+use crate::registers::PartyRecord;
+use crate::store::Store;
+
+/// With fewer officers nothing could ever be approved.
+const FEWEST_OFFICERS: usize = 2;
+
+/// What the ceremony is to make.
+pub struct Ceremony {
+    /// Certificates of the custodians, who become the first officers.
+    pub custodians: Vec<PathBuf>,
+    /// How many of them open the vault.
+    pub threshold: u8,
+    /// The directory that the shares are written to.
+    pub shares: PathBuf,
+}
+
+/// Why there is no vault.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Store, certificates or epoch files.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A custodian's certificate cannot be used.
+    #[error("{path}: {reason}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Too few custodians.
+    #[error("at least two custodians are needed: officers act in pairs")]
+    TooFewOfficers,
+    /// A share cannot be written; nothing was made.
+    #[error("{path}: {source}")]
+    Share {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// RSA key generation.
+    #[error("the JWE key cannot be made: {0}")]
+    JweKey(String),
+    /// The ceremony itself.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
+    /// The slots that were just made.
+    #[error(transparent)]
+    Slots(#[from] SlotError),
+    /// The shares that were just made do not open them.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// The keyring that was just made does not open.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The first officers cannot be registered.
+    #[error(transparent)]
+    Vault(#[from] Error),
+}
+
+/// Runs the ceremony and proves that the shares open what it made. Returns where each custodian's share is.
+///
+/// # Errors
+/// [`InitError`].
+pub async fn init(
+    config: &Config,
+    ceremony: &Ceremony,
+    clock: &Clock,
+) -> Result<Vec<(Identity, PathBuf)>, InitError> {
+    let custodians: Vec<Peer> = ceremony
+        .custodians
+        .iter()
+        .map(|path| officer(path))
+        .collect::<Result<_, _>>()?;
+    if custodians.len() < FEWEST_OFFICERS {
+        return Err(InitError::TooFewOfficers);
+    }
+    let files = share_files(&ceremony.shares, &custodians)?;
+    let jwe =
+        NewJweKey::generate(config.rsa_key_size()?).map_err(|error| InitError::JweKey(error.to_string()))?;
+    let store = app::open_store(config)?;
+    let epoch = app::epoch_files(config)?;
+    let new = |peer: &Peer| NewCustodian {
+        identity: peer.identity.clone(),
+        key: peer.key,
+    };
+    let keeping = RootKeeping::Custodians {
+        threshold: ceremony.threshold,
+        custodians: custodians.iter().map(new).collect(),
+    };
+    let rng = SystemRandom::new();
+    let made = initialise(&store, config.environment, &epoch, &[keeping], &jwe, &rng, clock).await;
+    let shares = match made {
+        Ok(shares) => shares,
+        Err(error) => {
+            remove(&files);
+            return Err(error.into());
+        }
+    };
+    for ((_, share), path) in shares.iter().zip(&files) {
+        fill(path, share)?;
+    }
+    register(config, store, clock, &custodians, &shares).await?;
+    Ok(shares
+        .into_iter()
+        .map(|(identity, _)| identity)
+        .zip(files)
+        .collect())
+}
+
+fn officer(path: &Path) -> Result<Peer, InitError> {
+    let unusable = |reason: String| InitError::Certificate {
+        path: path.to_owned(),
+        reason,
+    };
+    let der = CertificateDer::from_pem_file(path).map_err(|error| unusable(error.to_string()))?;
+    let peer = Peer::from_certificate(&der).map_err(|error| unusable(error.to_string()))?;
+    if peer.identity.role() == Role::Officer {
+        Ok(peer)
+    } else {
+        Err(unusable(format!("{} is no officer", peer.identity)))
+    }
+}
+
+/// Claims every share's file before anything is made, so that a full or forbidden directory ends the ceremony early.
+fn share_files(directory: &Path, custodians: &[Peer]) -> Result<Vec<PathBuf>, InitError> {
+    let mut files = Vec::with_capacity(custodians.len());
+    for peer in custodians {
+        let name = peer.identity.name().map(ToString::to_string).unwrap_or_default();
+        let path = directory.join(format!("share-{name}.txt"));
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        if let Err(source) = made {
+            remove(&files);
+            return Err(InitError::Share { path, source });
+        }
+        files.push(path);
+    }
+    Ok(files)
+}
+
+fn remove(files: &[PathBuf]) {
+    for path in files {
+        if let Err(error) = std::fs::remove_file(path) {
+            tracing::warn!(path = %path.display(), %error, "an empty share file could not be removed");
+        }
+    }
+}
+
+fn fill(path: &Path, share: &ShareText) -> Result<(), InitError> {
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.write_all(share.expose().as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    };
+    write().map_err(|source| InitError::Share {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Unlocks with the new shares and registers the custodians as the first officers.
+async fn register(
+    config: &Config,
+    store: Store,
+    clock: &Clock,
+    custodians: &[Peer],
+    shares: &[(Identity, ShareText)],
+) -> Result<(), InitError> {
+    let mut session = UnlockSession::new(config.environment, slot::load_all(&store)?, clock.clone());
+    let mut root = None;
+    for (peer, (_, share)) in custodians.iter().zip(shares) {
+        if let Progress::Complete(key) = session.submit(&peer.identity, &peer.key, share)? {
+            root = Some(key);
+            break;
+        }
+    }
+    let root = root.ok_or_else(|| Error::Internal("the new shares do not open the vault".to_owned()))?;
+    let epoch = app::epoch_files(config)?.load().map_err(CeremonyError::from)?;
+    let now = clock.unix_seconds();
+    let keyring = Keyring::open(config.environment, root, &epoch, &store, now, SystemRandom::new())?;
+    let vault = OpenVault::open(app::surroundings(config, store.clone(), clock)?, keyring)?;
+    let mut event = Event::done(Operation::Initialise, clock.now());
+    let names: Vec<String> = custodians.iter().map(|peer| peer.identity.to_string()).collect();
+    event.note = Some(names.join(" "));
+    let parties: Vec<PartyRecord> = custodians.iter().map(party).collect();
+    let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
+        parties.iter().try_for_each(|party| tx.put(party))
+    };
+    vault.commit(event, work).await?;
+    drop(vault);
+    store.close().await;
+    Ok(())
+}
+
+fn party(peer: &Peer) -> PartyRecord {
+    PartyRecord {
+        identity: peer.identity.clone(),
+        keys: vec![peer.key],
+    }
+}

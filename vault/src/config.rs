@@ -1,0 +1,291 @@
+//! The vault's configuration: one TOML file, every section checked, unknown keys refused. No secret stands in it; it names
+//! the files in which secrets are.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::Deserialize;
+use shared::jwe::RsaKeySize;
+
+use crate::environment::Environment;
+use crate::store::{DEFAULT_BALLAST_BYTES, DEFAULT_CACHE_BYTES, DEFAULT_FREE_FLOOR_BYTES, StoreOptions};
+
+const MIB: u64 = 1024 * 1024;
+
+/// The whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `development` or `production`: part of every sealed value, and never to be changed afterwards.
+    pub environment: Environment,
+    /// Where the one listener listens, e.g. `127.0.0.1:9443`.
+    pub listen: SocketAddr,
+    /// The directory of the store, its lock, ballast and anchor.
+    pub data: PathBuf,
+    /// Certificates.
+    pub tls: Tls,
+    /// Keys that clients encrypt to.
+    #[serde(default)]
+    pub jwe: Jwe,
+    /// The store.
+    #[serde(default)]
+    pub store: StoreSection,
+    /// The epoch secret.
+    #[serde(default)]
+    pub epoch: Epoch,
+    /// Erasing.
+    #[serde(default)]
+    pub erase: Erase,
+    /// The log.
+    #[serde(default)]
+    pub log: Log,
+    /// Worker threads; the number of cores by default.
+    #[serde(default)]
+    pub workers: Option<usize>,
+}
+
+/// `[tls]`: PEM files, read again when they change.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The vault's certificate (P-256), which also signs attestations and Vault-Proofs.
+    pub certificate: PathBuf,
+    /// Its key, PKCS#8, mode 0600.
+    pub key: PathBuf,
+    /// The internal CA: who may connect.
+    pub ca: PathBuf,
+    /// Its revocation list.
+    pub crl: PathBuf,
+    /// The partner CA: whose proofs are looked at.
+    pub partner_ca: PathBuf,
+    /// Its revocation list.
+    pub partner_crl: PathBuf,
+}
+
+/// `[jwe]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwe {
+    /// Bits of a new RSA key: 2048, 3072 or 4096.
+    pub rsa_bits: u32,
+}
+
+impl Default for Jwe {
+    fn default() -> Self {
+        Self { rsa_bits: 4096 }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// Page cache, MiB.
+    pub cache_mib: u64,
+    /// Room kept in reserve for a full volume, MiB.
+    pub ballast_mib: u64,
+    /// Free space below which nothing is written, MiB.
+    pub free_floor_mib: u64,
+    /// The anchor, which notices a store that lost its tail; best on another volume. Beside the store by default.
+    pub anchor: Option<PathBuf>,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self {
+            cache_mib: DEFAULT_CACHE_BYTES / MIB,
+            ballast_mib: DEFAULT_BALLAST_BYTES / MIB,
+            free_floor_mib: DEFAULT_FREE_FLOOR_BYTES / MIB,
+            anchor: None,
+        }
+    }
+}
+
+/// `[epoch]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Epoch {
+    /// The files that hold the epoch secret: outside the store and its backups, two of them on different volumes. Two
+    /// beside the data directory by default.
+    pub files: Vec<PathBuf>,
+}
+
+/// `[erase]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Erase {
+    /// Days between closing a card and destroying its secrets.
+    pub grace_days: u16,
+}
+
+impl Default for Erase {
+    fn default() -> Self {
+        Self { grace_days: 7 }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info` or `debug`.
+    pub level: Level,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info }
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// What needs somebody now.
+    Error,
+    /// What will.
+    Warn,
+    /// What happened.
+    Info,
+    /// How.
+    Debug,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A missing or unknown key, or a value of the wrong kind; names the file and the key.
+    #[error("{0}")]
+    Read(Box<figment::Error>),
+    /// Another number of bits.
+    #[error("jwe.rsa_bits is {0}: 2048, 3072 and 4096 are allowed")]
+    RsaBits(u32),
+    /// No workers at all.
+    #[error("workers must be at least 1")]
+    NoWorkers,
+    /// The epoch secret inside what a backup copies.
+    #[error("epoch.files: two files are needed in production, on different volumes")]
+    EpochFiles,
+}
+
+impl Config {
+    /// Reads and checks the file. Single values can be set by the environment: `TESSERA_VAULT__LISTEN=…`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let figment =
+            Figment::from(Toml::file_exact(path)).merge(Env::prefixed("TESSERA_VAULT__").split("__"));
+        let config: Self = figment
+            .extract()
+            .map_err(|error| ConfigError::Read(Box::new(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.rsa_key_size()?;
+        if self.workers == Some(0) {
+            return Err(ConfigError::NoWorkers);
+        }
+        if self.environment == Environment::Production && self.epoch.files.len() < 2 {
+            return Err(ConfigError::EpochFiles);
+        }
+        Ok(())
+    }
+
+    /// The size of a new RSA key.
+    ///
+    /// # Errors
+    /// [`ConfigError::RsaBits`].
+    pub fn rsa_key_size(&self) -> Result<RsaKeySize, ConfigError> {
+        match self.jwe.rsa_bits {
+            2048 => Ok(RsaKeySize::Bits2048),
+            3072 => Ok(RsaKeySize::Bits3072),
+            4096 => Ok(RsaKeySize::Bits4096),
+            other => Err(ConfigError::RsaBits(other)),
+        }
+    }
+
+    /// Where the store is and what it may take.
+    #[must_use]
+    pub fn store_options(&self) -> StoreOptions {
+        let mut options = StoreOptions::new(self.data.join("store"));
+        options.cache_bytes = self.store.cache_mib.saturating_mul(MIB);
+        options.ballast_bytes = self.store.ballast_mib.saturating_mul(MIB);
+        options.free_floor_bytes = self.store.free_floor_mib.saturating_mul(MIB);
+        if let Some(anchor) = &self.store.anchor {
+            options.anchor.clone_from(anchor);
+        }
+        options
+    }
+
+    /// The files of the epoch secret.
+    #[must_use]
+    pub fn epoch_files(&self) -> Vec<PathBuf> {
+        if self.epoch.files.is_empty() {
+            vec![self.data.join("epoch-1"), self.data.join("epoch-2")]
+        } else {
+            self.epoch.files.clone()
+        }
+    }
+
+    /// Worker threads.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        environment = "development"
+        listen = "127.0.0.1:9443"
+        data = "/var/lib/tessera"
+        [tls]
+        certificate = "vault.pem"
+        key = "vault.key"
+        ca = "internal-ca.pem"
+        crl = "internal.crl.pem"
+        partner_ca = "partner-ca.pem"
+        partner_crl = "partner.crl.pem"
+    "#;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        let config: Config = Figment::from(Toml::string(text))
+            .extract()
+            .map_err(|error| ConfigError::Read(Box::new(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_smallest_configuration_is_enough() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!(config.jwe.rsa_bits, 4096);
+        assert_eq!(config.erase.grace_days, 7);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        let error = parse(&GOOD.replace("listen", "lisen")).unwrap_err();
+        assert!(error.to_string().contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(parse(&format!("{GOOD}\n[jwe]\nrsa_bits = 1024")).is_err());
+        assert!(parse(&format!("workers = 0\n{GOOD}")).is_err());
+        assert!(
+            parse(&GOOD.replace("development", "production")).is_err(),
+            "production needs two epoch files"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! A card as the vault keeps it: sealed fields, and a standing that only ever moves one way.
+
+use serde::{Deserialize, Serialize};
+use shared::expiry::Expiry;
+use shared::ids::{CardToken, HolderToken, ProgramName};
+use shared::masked::MaskedPan;
+use shared::vault_api::cards::Standing as StandingName;
+
+use crate::bytes::Base64Bytes;
+
+/// A field sealed under the card's data key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedField {
+    /// Counts how often the field was written; part of the AAD, so that an older value cannot be put back.
+    pub version: u32,
+    /// Ciphertext and tag.
+    pub sealed: Base64Bytes,
+}
+
+/// What the vault allows for a card. Never moves back (except through two officers, for a closed card in its grace time).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Standing {
+    /// In use.
+    Open,
+    /// Locked with an irreversible code.
+    LockedFinally {
+        /// 1, 2, 5 or 8.
+        code: u8,
+    },
+    /// Closed; secrets are destroyed when the grace time ends.
+    Closed {
+        /// Unix seconds.
+        destroy_at: i64,
+    },
+    /// Closed and its secrets destroyed: the token stays as a tombstone.
+    Destroyed,
+}
+
+/// Why an operation on a card is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StandingRefusal {
+    /// An irreversible lock.
+    #[error("the card is locked for good")]
+    LockedFinally,
+    /// Closed or destroyed.
+    #[error("the card was removed")]
+    Closed,
+}
+
+/// Why a code is no final lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("only the codes 1, 2, 5 and 8 lock for good")]
+pub struct NotAFinalCode;
+
+impl Standing {
+    /// Whether card data may be emitted or changed.
+    ///
+    /// # Errors
+    /// The one-way flag that forbids it.
+    pub fn permits_use(self) -> Result<(), StandingRefusal> {
+        match self {
+            Self::Open => Ok(()),
+            Self::LockedFinally { .. } => Err(StandingRefusal::LockedFinally),
+            Self::Closed { .. } | Self::Destroyed => Err(StandingRefusal::Closed),
+        }
+    }
+
+    /// After an irreversible lock. A card that is locked already keeps its first code.
+    ///
+    /// # Errors
+    /// [`StandingRefusal::Closed`].
+    pub fn lock_finally(self, code: FinalCode) -> Result<Self, StandingRefusal> {
+        match self {
+            Self::Open => Ok(Self::LockedFinally { code: code.0 }),
+            Self::LockedFinally { .. } => Ok(self),
+            Self::Closed { .. } | Self::Destroyed => Err(StandingRefusal::Closed),
+        }
+    }
+
+    /// After closure; closing again changes nothing.
+    #[must_use]
+    pub fn close(self, destroy_at: i64) -> Self {
+        match self {
+            Self::Open | Self::LockedFinally { .. } => Self::Closed { destroy_at },
+            Self::Closed { .. } | Self::Destroyed => self,
+        }
+    }
+
+    /// The name that callers see.
+    #[must_use]
+    pub fn name(self) -> StandingName {
+        match self {
+            Self::Open => StandingName::Open,
+            Self::LockedFinally { .. } => StandingName::LockedFinally,
+            Self::Closed { .. } | Self::Destroyed => StandingName::Closed,
+        }
+    }
+}
+
+/// A lock code that cannot be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinalCode(u8);
+
+impl TryFrom<u8> for FinalCode {
+    type Error = NotAFinalCode;
+    fn try_from(code: u8) -> Result<Self, NotAFinalCode> {
+        if matches!(code, 1 | 2 | 5 | 8) {
+            Ok(Self(code))
+        } else {
+            Err(NotAFinalCode)
+        }
+    }
+}
+
+/// A card record. Whom it belongs to is fixed at creation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Its name outside the vault.
+    pub token: CardToken,
+    /// The cardholder.
+    pub holder: HolderToken,
+    /// The program.
+    pub program: ProgramName,
+    /// First six and last four digits.
+    pub masked: MaskedPan,
+    /// The month through which it is valid.
+    pub exp: Expiry,
+    /// What is allowed.
+    pub standing: Standing,
+    /// The PAN; gone once destroyed.
+    pub pan: Option<SealedField>,
+    /// The CVV.
+    pub cvv: Option<SealedField>,
+    /// The PIN, once set.
+    pub pin: Option<SealedField>,
+    /// Whether plastic was ordered.
+    pub plastic: bool,
+}
+
+impl Card {
+    /// The version that the next writing of a field carries.
+    #[must_use]
+    pub fn next_version(field: Option<&SealedField>) -> u32 {
+        field.map_or(1, |field| field.version.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standing_never_moves_back() {
+        let locked = Standing::Open
+            .lock_finally(FinalCode::try_from(2).unwrap())
+            .unwrap();
+        assert_eq!(locked, Standing::LockedFinally { code: 2 });
+        assert_eq!(
+            locked.lock_finally(FinalCode::try_from(1).unwrap()).unwrap(),
+            locked
+        );
+        assert_eq!(locked.permits_use(), Err(StandingRefusal::LockedFinally));
+        let closed = locked.close(10);
+        assert_eq!(closed.close(99), Standing::Closed { destroy_at: 10 });
+        assert_eq!(
+            closed.lock_finally(FinalCode::try_from(1).unwrap()),
+            Err(StandingRefusal::Closed)
+        );
+        assert_eq!(closed.permits_use(), Err(StandingRefusal::Closed));
+    }
+
+    #[test]
+    fn reversible_codes_are_no_final_locks() {
+        let finals: Vec<u8> = (0..=9)
+            .filter(|code| FinalCode::try_from(*code).is_ok())
+            .collect();
+        assert_eq!(finals, [1, 2, 5, 8]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Erase: the card is closed at once; its secrets are destroyed after the grace time, in which two officers may still
+//! undo a mistake or an attack.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shared::ids::CardToken;
+use shared::vault_api::cards::CardStanding;
+
+use super::lookup::card_key;
+use crate::audit::event::Event;
+use crate::domain::card::{Card, Standing};
+use crate::error::Error;
+use crate::open_vault::OpenVault;
+use crate::records::Record;
+use crate::store::Tree;
+
+/// When a closed card's secrets are due. Keyed by time, so that the sweeper reads no more than it needs.
+#[derive(Serialize, Deserialize)]
+pub struct Erasure {
+    /// Unix seconds.
+    pub due: i64,
+    /// The card.
+    pub card: CardToken,
+}
+
+impl Record for Erasure {
+    const TREE: Tree = Tree::Erasures;
+    fn key(&self) -> Vec<u8> {
+        [&self.due.max(0).to_be_bytes()[..], &card_key(&self.card)].concat()
+    }
+}
+
+/// Closes a card. A closed one stays as it is, and no budget is charged for asking again.
+///
+/// # Errors
+/// Unknown card, or the hourly budget of erasures.
+pub async fn erase(
+    vault: &Arc<OpenVault>,
+    mut event: Event,
+    token: CardToken,
+) -> Result<CardStanding, Error> {
+    let context = vault.card(&token)?;
+    let standing = context.card.record.standing;
+    if standing.close(0) == standing {
+        return Ok(CardStanding {
+            card: token,
+            standing: standing.name(),
+        });
+    }
+    context.describe(&mut event);
+    let due = vault.now().saturating_add(vault.surroundings.erase_grace_seconds);
+    let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
+        let mut card: Card = tx.get(&card_key(&token))?.ok_or(Error::NotFound("card"))?;
+        card.standing = card.standing.close(due);
+        if card.standing == (Standing::Closed { destroy_at: due }) {
+            tx.put(&Erasure {
+                due,
+                card: token.clone(),
+            })?;
+            tx.put(&card)?;
+        }
+        Ok(CardStanding {
+            standing: card.standing.name(),
+            card: token,
+        })
+    };
+    vault.commit(event, work).await
+}

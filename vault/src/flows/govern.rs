@@ -1,0 +1,217 @@
+//! Dual control: one officer proposes, another repeats the hash of the exact parameters, and only then it is done.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use shared::ids::{ApprovalToken, IdempotencyKey};
+use shared::mtls::identity::{Identity, Role};
+use shared::vault_api::governance::{Approval, ApprovalState, Party, Program, Proposal};
+use time::{Duration, OffsetDateTime};
+
+use crate::audit::chain::hex;
+use crate::audit::event::{Event, Operation};
+use crate::domain::program::Rules;
+use crate::error::Error;
+use crate::idempotency::Slot;
+use crate::open_vault::OpenVault;
+use crate::records::{Record, Tx};
+use crate::registers::{PartyRecord, ProgramRecord, Registers};
+use crate::store::Tree;
+
+/// How long a proposal waits for its second officer.
+const APPROVAL_LIFETIME: Duration = Duration::hours(24);
+/// Proposals listed at once.
+const MOST_LISTED: usize = 1000;
+/// With fewer officers nothing could ever be approved again.
+const FEWEST_OFFICERS: usize = 2;
+
+/// A proposal as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApprovalRecord(Approval);
+
+impl Record for ApprovalRecord {
+    const TREE: Tree = Tree::Approvals;
+    fn key(&self) -> Vec<u8> {
+        self.0.id.as_str().as_bytes().to_vec()
+    }
+}
+
+/// Files a proposal.
+///
+/// # Errors
+/// A program that breaks a rule already now.
+pub async fn propose(
+    vault: &Arc<OpenVault>,
+    mut event: Event,
+    caller: &Identity,
+    key: &IdempotencyKey,
+    proposal: Proposal,
+) -> Result<Approval, Error> {
+    let hash = hash(&proposal)?;
+    let slot = Slot::new(
+        caller,
+        Operation::Propose,
+        "",
+        key,
+        &[hash.as_bytes()],
+        vault.now(),
+    );
+    if let Some(answer) = slot.replay(&vault.records)? {
+        return Ok(answer);
+    }
+    check(&proposal, &vault.registers())?;
+    let approval = Approval {
+        id: vault.surroundings.random.approval_token()?,
+        proposal,
+        hash,
+        proposed_by: caller.clone(),
+        state: ApprovalState::Open,
+        expires_at: vault.surroundings.clock.now() + APPROVAL_LIFETIME,
+    };
+    event.note = Some(format!("{} {}", approval.id, approval.hash));
+    let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
+        tx.put(&ApprovalRecord(approval.clone()))?;
+        slot.remember(tx, &approval)?;
+        Ok(approval)
+    };
+    vault.commit(event, work).await
+}
+
+/// Approves a proposal and does what it says. Approving again what is done gives the same answer.
+///
+/// # Errors
+/// Unknown, lapsed, another hash, or the officer who proposed it.
+pub async fn approve(
+    vault: &Arc<OpenVault>,
+    mut event: Event,
+    caller: &Identity,
+    id: ApprovalToken,
+    hash: &str,
+) -> Result<Approval, Error> {
+    // One change of the registers at a time: each is checked against the one before.
+    let _turn = vault.governing().await;
+    let stored = vault.records.get::<ApprovalRecord>(id.as_str().as_bytes())?;
+    let ApprovalRecord(mut approval) = stored.ok_or(Error::NotFound("approval"))?.record;
+    if approval.hash != hash {
+        return Err(Error::conflict(
+            "APPROVAL_HASH_MISMATCH",
+            "The hash is not that of the proposal.",
+        ));
+    }
+    if approval.state == ApprovalState::Done {
+        return Ok(approval);
+    }
+    if approval.proposed_by == *caller {
+        return Err(Error::conflict(
+            "SECOND_OFFICER_REQUIRED",
+            "Another officer than the proposer must approve.",
+        ));
+    }
+    if vault.surroundings.clock.now() > approval.expires_at {
+        return Err(Error::conflict("APPROVAL_EXPIRED", "The proposal has lapsed."));
+    }
+    check(&approval.proposal, &vault.registers())?;
+    approval.state = ApprovalState::Done;
+    event.note = Some(format!("{} {}", approval.id, approval.hash));
+    let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
+        apply(tx, &approval.proposal)?;
+        tx.put(&ApprovalRecord(approval.clone()))?;
+        Ok(approval)
+    };
+    let approval = vault.commit(event, work).await?;
+    vault.reload_registers()?;
+    Ok(approval)
+}
+
+/// Every proposal, with the state at `now`.
+///
+/// # Errors
+/// The store's.
+pub fn list(vault: &OpenVault) -> Result<Vec<Approval>, Error> {
+    let now = vault.surroundings.clock.now();
+    let records: Vec<ApprovalRecord> = vault.records.scan(b"", Bound::Unbounded, MOST_LISTED)?;
+    Ok(records
+        .into_iter()
+        .map(|ApprovalRecord(approval)| at(approval, now))
+        .collect())
+}
+
+/// Every program.
+#[must_use]
+pub fn programs(vault: &OpenVault) -> Vec<Program> {
+    vault
+        .registers()
+        .programs()
+        .map(|rules| rules.program().clone())
+        .collect()
+}
+
+/// Every registered person and party.
+#[must_use]
+pub fn parties(vault: &OpenVault) -> Vec<Party> {
+    vault.registers().parties().collect()
+}
+
+fn at(mut approval: Approval, now: OffsetDateTime) -> Approval {
+    if approval.state == ApprovalState::Open && now > approval.expires_at {
+        approval.state = ApprovalState::Expired;
+    }
+    approval
+}
+
+fn hash(proposal: &Proposal) -> Result<String, Error> {
+    let bytes = serde_json::to_vec(proposal).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(hex(digest(&SHA256, &bytes).as_ref()))
+}
+
+fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Error> {
+    match proposal {
+        Proposal::SetProgram(program) => {
+            let checked = Rules::check(program.clone(), registers.programs());
+            checked
+                .map(drop)
+                .map_err(|error| Error::conflict("PROGRAM_INVALID", error.to_string()))
+        }
+        Proposal::RegisterParty(party) => match party.identity.role() {
+            Role::Vault => Err(Error::conflict(
+                "PARTY_INVALID",
+                "The vault is no party of its own.",
+            )),
+            Role::Gateway
+            | Role::Officer
+            | Role::Auditor
+            | Role::Processor
+            | Role::Bureau
+            | Role::Partner => Ok(()),
+        },
+        Proposal::StrikeParty(identity) => {
+            let mut officers: Vec<Identity> = registers.parties().map(|party| party.identity).collect();
+            officers.retain(|other| other.role() == Role::Officer && other != identity);
+            officers.dedup();
+            if identity.role() == Role::Officer && officers.len() < FEWEST_OFFICERS {
+                return Err(Error::conflict("TOO_FEW_OFFICERS", "Two officers must remain."));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal) -> Result<(), Error> {
+    match proposal {
+        Proposal::SetProgram(program) => tx.put(&ProgramRecord(program.clone())),
+        Proposal::RegisterParty(party) => {
+            let known: Option<PartyRecord> = tx.get(&PartyRecord::key_of(&party.identity))?;
+            let mut record = known.unwrap_or_else(|| PartyRecord {
+                identity: party.identity.clone(),
+                keys: Vec::new(),
+            });
+            if !record.keys.contains(&party.key_thumbprint) {
+                record.keys.push(party.key_thumbprint);
+            }
+            tx.put(&record)
+        }
+        Proposal::StrikeParty(identity) => tx.delete::<PartyRecord>(&PartyRecord::key_of(identity)),
+    }
+}

@@ -1,0 +1,232 @@
+//! Order plastic of a virtual card (Digital First), to an address that the holder sealed or to the one on file.
+//!
+//! Plastic in the post is a reveal by other means: an address from outside needs a proof. The order is kept sealed for the
+//! bureau; the gateway never reads an address that was sealed to the vault.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shared::ids::{CardToken, IdempotencyKey, OrderToken};
+use shared::jws::holder_proof::Op;
+use shared::mtls::identity::Identity;
+use shared::vault_api::cards::{Destination, PostalAddress, PrintCard, SealedAnswer};
+
+use super::answer::Answer;
+use super::lookup::CardContext;
+use super::prove::Permit;
+use crate::audit::event::{Assurance, Event, Operation};
+use crate::error::Error;
+use crate::idempotency::Slot;
+use crate::open_vault::OpenVault;
+use crate::records::Record;
+use crate::store::Tree;
+
+/// An order as the bureau will get it.
+#[derive(Serialize, Deserialize)]
+pub struct OrderRecord {
+    /// Its token.
+    pub order: OrderToken,
+    /// The card.
+    pub card: CardToken,
+    /// Where it goes.
+    pub address: PostalAddress,
+    /// Unix seconds.
+    pub placed_at: i64,
+}
+
+impl Record for OrderRecord {
+    const TREE: Tree = Tree::Orders;
+    fn key(&self) -> Vec<u8> {
+        self.order.as_str().as_bytes().to_vec()
+    }
+}
+
+/// Places the order.
+///
+/// # Errors
+/// The proof's, then the payload's, then the gateway's own state, a one-way flag.
+pub async fn print(
+    vault: &Arc<OpenVault>,
+    mut event: Event,
+    caller: &Identity,
+    token: CardToken,
+    key: &IdempotencyKey,
+    request: PrintCard,
+) -> Result<SealedAnswer, Error> {
+    let slot = slot(caller, &token, key, &request, vault.now())?;
+    if let Some(answer) = slot.replay(&vault.records)? {
+        return Ok(answer);
+    }
+    let context = vault.card(&token)?;
+    let permit = judge(vault, &context, &request)?;
+    event.assurance = Some(match &permit {
+        Some(permit) => vault.spend(permit)?,
+        None => Assurance::Asserted,
+    });
+    let address = address(vault, &request.destination).await?;
+    if request.refuse {
+        return Err(Error::StateRefused);
+    }
+    if !context.program.program().digital_first {
+        return Err(Error::conflict(
+            "NOT_DIGITAL_FIRST",
+            "The program is not registered in Digital First.",
+        ));
+    }
+    context.describe(&mut event);
+    let attempt = async || {
+        place(
+            vault,
+            event.clone(),
+            &token,
+            &slot,
+            &request,
+            permit.as_ref(),
+            &address,
+        )
+        .await
+    };
+    vault.attempt(Some(&slot), attempt).await
+}
+
+fn slot(
+    caller: &Identity,
+    card: &CardToken,
+    key: &IdempotencyKey,
+    request: &PrintCard,
+    now: i64,
+) -> Result<Slot, Error> {
+    let says = serde_json::to_vec(&(&request.recipient.members, &request.destination));
+    let says = says.map_err(|error| Error::Internal(error.to_string()))?;
+    let thumbprint = request.recipient.public_key.thumbprint().to_string();
+    Ok(Slot::new(
+        caller,
+        Operation::Print,
+        card.as_str(),
+        key,
+        &[&says, thumbprint.as_bytes()],
+        now,
+    ))
+}
+
+/// A sealed address needs a proof; the address on file needs none, and takes one that came along.
+fn judge(vault: &OpenVault, context: &CardContext, request: &PrintCard) -> Result<Option<Permit>, Error> {
+    let recipient = &request.recipient.public_key;
+    let header = request.holder_proof.as_deref();
+    match (&request.destination, header) {
+        (Destination::Sealed { payload }, header) => vault
+            .judge_proof(header, context.claim(Op::Order, recipient, Some(payload)))
+            .map(Some),
+        (Destination::OnFile { .. }, Some(header)) => {
+            let proven = vault.judge_given_proof(header, context.claim(Op::Order, recipient, None))?;
+            Ok(Some(Permit::Proven(Box::new(proven))))
+        }
+        (Destination::OnFile { .. }, None) => Ok(None),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AddressPayload {
+    delivery_address: PostalAddress,
+}
+
+async fn address(vault: &OpenVault, destination: &Destination) -> Result<PostalAddress, Error> {
+    let address = match destination {
+        Destination::OnFile { address } => address.clone(),
+        Destination::Sealed { payload } => {
+            let plain = vault.open_payload(payload).await?;
+            let payload: AddressPayload = serde_json::from_slice(&plain)
+                .map_err(|_| Error::InvalidPayload("not {deliveryAddress}".into()))?;
+            payload.delivery_address
+        }
+    };
+    check(&address)?;
+    Ok(address)
+}
+
+fn check(address: &PostalAddress) -> Result<(), Error> {
+    let refused = |field, message: &'static str| {
+        Err(Error::Validation {
+            field,
+            code: "INVALID",
+            message: message.into(),
+        })
+    };
+    let fits = |text: &str, most| {
+        (1..=most).contains(&text.trim().chars().count()) && !text.contains(char::is_control)
+    };
+    if !fits(&address.line1, 100) || !address.line2.as_deref().is_none_or(|line| fits(line, 100)) {
+        return refused(
+            "deliveryAddress.line1",
+            "each address line has 1 to 100 characters",
+        );
+    }
+    if !fits(&address.city, 100) {
+        return refused("deliveryAddress.city", "the city has 1 to 100 characters");
+    }
+    if !fits(&address.postal_code, 16) {
+        return refused(
+            "deliveryAddress.postalCode",
+            "the postal code has 1 to 16 characters",
+        );
+    }
+    if address.country.len() != 2 || !address.country.bytes().all(|b| b.is_ascii_uppercase()) {
+        return refused(
+            "deliveryAddress.country",
+            "the country is two capitals (ISO 3166-1 alpha-2)",
+        );
+    }
+    Ok(())
+}
+
+async fn place(
+    vault: &Arc<OpenVault>,
+    mut event: Event,
+    token: &CardToken,
+    slot: &Slot,
+    request: &PrintCard,
+    permit: Option<&Permit>,
+    address: &PostalAddress,
+) -> Result<SealedAnswer, Error> {
+    let stored = vault.card(token)?.card;
+    stored.record.standing.permits_use()?;
+    if stored.record.plastic {
+        return Err(Error::conflict(
+            "ALREADY_PRINTED",
+            "Plastic of this card was ordered before.",
+        ));
+    }
+    let mut card = stored.record.clone();
+    card.plastic = true;
+    let payload = Answer::with(&request.recipient.members)?
+        .masked(&card)
+        .seal(&request.recipient.public_key)?;
+    let vault_proof = match permit {
+        Some(permit) => vault.vault_proof(permit, Some(&payload))?,
+        None => None,
+    };
+    let order = OrderRecord {
+        order: vault.surroundings.random.order_token()?,
+        card: token.clone(),
+        address: address.clone(),
+        placed_at: vault.now(),
+    };
+    event.note = Some(order.order.to_string());
+    let answer = SealedAnswer {
+        payload,
+        vault_proof,
+        order: Some(order.order.clone()),
+    };
+    let slot = slot.clone();
+    let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
+        if !tx.is_unchanged(&stored)? {
+            return Err(Error::Raced);
+        }
+        tx.put(&order)?;
+        tx.put(&card)?;
+        slot.remember(tx, &answer)?;
+        Ok(answer)
+    };
+    vault.commit(event, work).await
+}

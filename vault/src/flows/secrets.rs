@@ -1,0 +1,146 @@
+//! How the flows reach a card's sealed fields: through its own data key, kept in a tree of its own.
+
+use shared::ids::{CardToken, ProgramName};
+
+use super::lookup::card_key;
+use crate::bytes::Base64Bytes;
+use crate::crypto::aad::Field;
+use crate::domain::card::{Card, SealedField};
+use crate::domain::cvv::Cvv;
+use crate::domain::pan::Pan;
+use crate::domain::pin::Pin;
+use crate::error::Error;
+use crate::keys::data_key::{DataKey, WrappedDataKey};
+use crate::keys::keyring::Keyring;
+use crate::open_vault::OpenVault;
+use crate::store::Tree;
+
+/// The opened data key of one card.
+pub struct CardSecrets {
+    data_key: DataKey,
+}
+
+impl OpenVault {
+    /// Unwraps a card's data key.
+    ///
+    /// # Errors
+    /// It is missing (the card's secrets were destroyed) or does not unwrap.
+    pub fn secrets(&self, card: &Card) -> Result<CardSecrets, Error> {
+        let wrapped = self
+            .surroundings
+            .store
+            .get(Tree::DataKeys, &card_key(&card.token));
+        let wrapped = wrapped.map_err(|error| Error::Store(error.to_string()))?;
+        CardSecrets::unwrap(&self.keyring, &card.program, &card.token, wrapped)
+    }
+}
+
+impl CardSecrets {
+    /// A new data key for a new card, and its wrapped form for the store.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn create(
+        keyring: &Keyring,
+        program: &ProgramName,
+        card: &CardToken,
+    ) -> Result<(Self, WrappedDataKey), Error> {
+        let (data_key, wrapped) = keyring.new_data_key(program, card).map_err(internal)?;
+        Ok((Self { data_key }, wrapped))
+    }
+
+    /// Unwraps the stored form.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn unwrap(
+        keyring: &Keyring,
+        program: &ProgramName,
+        card: &CardToken,
+        wrapped: Option<Vec<u8>>,
+    ) -> Result<Self, Error> {
+        let wrapped = wrapped.ok_or_else(|| Error::Corrupt("data key missing".to_owned()))?;
+        let data_key = keyring.unwrap_data_key(program, card, &WrappedDataKey::from_bytes(wrapped));
+        Ok(Self {
+            data_key: data_key.map_err(|error| corrupt("data key", &error))?,
+        })
+    }
+
+    /// Seals a PAN.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_pan(&self, pan: &Pan, version: u32) -> Result<SealedField, Error> {
+        self.seal(Field::Pan, version, pan.as_bytes())
+    }
+
+    /// Seals a CVV.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_cvv(&self, cvv: &Cvv, version: u32) -> Result<SealedField, Error> {
+        self.seal(Field::Cvv, version, cvv.as_bytes())
+    }
+
+    /// Seals a PIN.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_pin(&self, pin: &Pin, version: u32) -> Result<SealedField, Error> {
+        self.seal(Field::Pin, version, pin.as_bytes())
+    }
+
+    /// Opens the card's PAN.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn pan(&self, card: &Card) -> Result<Pan, Error> {
+        let digits = self.open(Field::Pan, card.pan.as_ref())?;
+        Pan::parse(&digits).map_err(|error| corrupt("PAN", &error))
+    }
+
+    /// Opens the card's CVV.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn cvv(&self, card: &Card) -> Result<Cvv, Error> {
+        let digits = self.open(Field::Cvv, card.cvv.as_ref())?;
+        Cvv::parse(&digits).map_err(|error| corrupt("CVV", &error))
+    }
+
+    /// Opens the card's PIN, if one was set.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn pin(&self, card: &Card) -> Result<Option<Pin>, Error> {
+        if card.pin.is_none() {
+            return Ok(None);
+        }
+        let digits = self.open(Field::Pin, card.pin.as_ref())?;
+        Pin::parse(&digits)
+            .map(Some)
+            .map_err(|error| corrupt("PIN", &error))
+    }
+
+    fn seal(&self, field: Field, version: u32, digits: &[u8]) -> Result<SealedField, Error> {
+        let sealed = self.data_key.seal(field, version, digits).map_err(internal)?;
+        Ok(SealedField {
+            version,
+            sealed: Base64Bytes(sealed),
+        })
+    }
+
+    fn open(&self, field: Field, sealed: Option<&SealedField>) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+        let sealed = sealed.ok_or_else(|| Error::Corrupt("a sealed field is missing".to_owned()))?;
+        let opened = self.data_key.open(field, sealed.version, &sealed.sealed.0);
+        opened.map_err(|error| corrupt("sealed field", &error))
+    }
+}
+
+fn corrupt(what: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::Corrupt(format!("{what}: {error}"))
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::Internal(error.to_string())
+}

@@ -1,0 +1,85 @@
+//! The gateway's doors to holders and their keys.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use shared::ids::HolderToken;
+use shared::thumbprint::Thumbprint;
+use shared::vault_api::holders::{
+    Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, HolderKeys, RevokeKey,
+};
+
+use super::call::{Call, ForGateway};
+use crate::audit::event::Operation;
+use crate::error::Error;
+use crate::flows;
+
+pub(super) async fn create(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<HolderCreated, Error> {
+        let (key, request) = (call.idempotency_key()?, call.json::<CreateHolder>().await?);
+        let event = call.event(Operation::CreateHolder, Some(&request.actor))?;
+        let (vault, caller) = (&call.vault, &call.caller);
+        let flow =
+            async |event| flows::create_holder::create_holder(vault, event, caller, &key, request).await;
+        vault.audited(event, flow).await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::CREATED, result)
+}
+
+pub(super) async fn keys(call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &Call<ForGateway>) -> Result<HolderKeys, Error> {
+        flows::enrol_key::list_keys(&call.vault, &call.path("holder")?)
+    }
+    let result = run(&call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn enrol(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<EnrolledKey, Error> {
+        let (key, request) = (call.idempotency_key()?, call.json::<EnrolKey>().await?);
+        let holder: HolderToken = call.path("holder")?;
+        let mut event = call.event(Operation::EnrolKey, Some(&request.actor))?;
+        event.holder = Some(holder.clone());
+        let (vault, caller) = (&call.vault, &call.caller);
+        let flow =
+            async |event| flows::enrol_key::enrol_key(vault, event, caller, holder, &key, request).await;
+        vault.audited(event, flow).await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::CREATED, result)
+}
+
+pub(super) async fn revoke(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<EnrolledKey, Error> {
+        call.idempotency_key()?;
+        let request: RevokeKey = call.json().await?;
+        let (holder, key): (HolderToken, Thumbprint) = (call.path("holder")?, call.path("key")?);
+        let mut event = call.event(Operation::RevokeKey, Some(&request.actor))?;
+        event.holder = Some(holder.clone());
+        let vault = &call.vault;
+        vault
+            .audited(event, async |event| {
+                flows::revoke_key::revoke_key(vault, event, holder, key).await
+            })
+            .await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn challenge(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<Challenge, Error> {
+        let request: CreateChallenge = call.json().await?;
+        let holder: HolderToken = call.path("holder")?;
+        let mut event = call.event(Operation::Challenge, Some(&request.actor))?;
+        event.holder = Some(holder.clone());
+        let vault = &call.vault;
+        vault
+            .audited(event, async |event| {
+                flows::challenge::for_holder(vault, event, holder).await
+            })
+            .await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::CREATED, result)
+}

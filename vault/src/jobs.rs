@@ -1,0 +1,44 @@
+//! What the process does by the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use tokio::time::interval;
+
+use crate::flows::sweep;
+use crate::open_vault::OpenVault;
+use crate::process::Process;
+
+/// How often erased cards and remembered answers are looked at, and excess refusals written down.
+const EVERY_MINUTE: Duration = Duration::from_secs(60);
+/// How often shares that wait too long are looked at.
+const EVERY_TEN_SECONDS: Duration = Duration::from_secs(10);
+
+/// Runs for ever; dropping the future ends it.
+pub async fn run(process: web::Data<Process>) {
+    let mut seconds = interval(EVERY_TEN_SECONDS);
+    let mut minutes = interval(EVERY_MINUTE);
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => process.forget_expired_shares(),
+            _ = minutes.tick() => if let Ok(vault) = process.open_vault() {
+                sweep_once(&vault).await;
+            },
+        }
+    }
+}
+
+async fn sweep_once(vault: &Arc<OpenVault>) {
+    match sweep::destroy_due(vault).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "secrets of erased cards destroyed"),
+        Err(error) => tracing::error!(%error, "erased cards wait for their destruction"),
+    }
+    if let Err(error) = sweep::forget_answers(vault).await {
+        tracing::error!(%error, "old answers are still remembered");
+    }
+    if let Err(error) = vault.write_excess_refusals().await {
+        tracing::error!(%error, "excess refusals are not written down");
+    }
+}

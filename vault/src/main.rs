@@ -1,0 +1,132 @@
+//! The vault's command line: `vault init` makes one, `vault serve` runs it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use shared::clock::Clock;
+use tracing_subscriber::EnvFilter;
+use vault::ceremony::{Ceremony, init};
+use vault::config::{Config, Level};
+use vault::{app, hardening};
+
+/// The PCI zone of Tessera: the only process that sees card data in clear.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a vault: root key, epoch secret, keys, and one share for each custodian.
+    Init(Init),
+    /// Serve until SIGTERM. Starts locked.
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct Init {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+    /// How many custodians open the vault together; at least 2.
+    #[arg(long)]
+    threshold: u8,
+    /// A custodian's certificate (role officer); once for each, at least two. They become the first officers.
+    #[arg(long = "custodian", required = true)]
+    custodians: Vec<PathBuf>,
+    /// The directory to which each custodian's share is written, one file each, mode 0600.
+    #[arg(long)]
+    shares: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+            {
+                eprintln!("vault: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let path = match &command {
+        Command::Init(init) => &init.config,
+        Command::Serve(serve) => &serve.config,
+    };
+    let config = Config::load(path).with_context(|| format!("configuration {}", path.display()))?;
+    let report = hardening::harden(config.environment).context("hardening")?;
+    log_to_stderr(&config);
+    tracing::info!(
+        environment = %config.environment,
+        core_dumps_off = report.core_dumps_off,
+        not_dumpable = report.not_dumpable,
+        memory_locked = report.memory_locked,
+        "hardened"
+    );
+    match command {
+        Command::Init(arguments) => make(&config, arguments),
+        Command::Serve(_) => actix_web::rt::System::new()
+            .block_on(app::serve(&config, Clock::System))
+            .context("serving"),
+    }
+}
+
+fn make(config: &Config, arguments: Init) -> anyhow::Result<()> {
+    let Init {
+        threshold,
+        custodians,
+        shares,
+        ..
+    } = arguments;
+    let ceremony = Ceremony {
+        custodians,
+        threshold,
+        shares,
+    };
+    let shares = actix_web::rt::System::new().block_on(init(config, &ceremony, &Clock::System))?;
+    #[expect(
+        clippy::print_stdout,
+        reason = "what the ceremony tells those who stand around it"
+    )]
+    {
+        println!(
+            "A vault was made. {threshold} of these {} shares open it:",
+            shares.len()
+        );
+        for (identity, path) in &shares {
+            println!("  {identity}: {}", path.display());
+        }
+        println!("Hand each file to its custodian and delete it here: the shares exist nowhere else.");
+    }
+    Ok(())
+}
+
+/// JSON lines on stderr. Only our own crates speak below warnings: what libraries say of requests is not ours to vouch for.
+fn log_to_stderr(config: &Config) {
+    let level = match config.log.level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "warn,vault=info,shared=info",
+        Level::Debug => "warn,vault=debug,shared=debug",
+    };
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,259 @@
+//! The unlocked vault: the one value that holds keys, and what all flows share. It exists between unlock and lock; a
+//! handler without it has no store to hand to a flow.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::de::DeserializeOwned;
+use shared::clock::Clock;
+use shared::ids::ProgramName;
+use shared::jwe::{AlgPolicy, CompactJwe, OpenError};
+use shared::jws::VaultSigner;
+use shared::mtls::trust::ReloadingTrust;
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use zeroize::Zeroizing;
+
+use crate::audit::chain::Head;
+use crate::audit::event::{Event, Operation, Outcome};
+use crate::challenges::Challenges;
+use crate::domain::program::Rules;
+use crate::error::Error;
+use crate::idempotency::Slot;
+use crate::keys::keyring::Keyring;
+use crate::ledger::Ledger;
+use crate::random::Random;
+use crate::records::{Records, Tx};
+use crate::refusals::Refusals;
+use crate::registers::Registers;
+use crate::store::Store;
+
+/// Races that one request may lose before it is told so. A lost race means that another request was answered.
+const MOST_RACES: usize = 16;
+
+/// What the process gives to the vault it opens.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// Signs attestations and Vault-Proofs with the vault's certificate; exchanged when that is renewed.
+    pub signer: Arc<ArcSwap<VaultSigner>>,
+    /// Judges partners' certificates: partner CA and its revocation list.
+    pub partner_trust: Arc<ReloadingTrust>,
+    /// Seconds between closing a card and destroying its secrets.
+    pub erase_grace_seconds: i64,
+}
+
+/// The unlocked vault.
+pub struct OpenVault {
+    /// Typed records.
+    pub records: Records,
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// Open challenges.
+    pub challenges: Challenges,
+    /// Rate at which refusals are written down.
+    pub refusals: Refusals,
+    /// Store, clock, randomness, certificates.
+    pub surroundings: Surroundings,
+    ledger: Ledger,
+    registers: ArcSwap<Registers>,
+    governing: Mutex<()>,
+    private_operations: Arc<Semaphore>,
+}
+
+impl OpenVault {
+    /// Opens the records with `keyring`: reads the registers, finds the end of the audit log.
+    ///
+    /// # Errors
+    /// The store cannot be read, or does not open with these keys.
+    pub fn open(surroundings: Surroundings, keyring: Keyring) -> Result<Arc<Self>, Error> {
+        let keyring = Arc::new(keyring);
+        let records = Records::new(surroundings.store.clone(), Arc::clone(&keyring));
+        let registers = Registers::read(&records)?;
+        let now = surroundings.clock.unix_seconds();
+        let ledger = Ledger::recover(&surroundings.store, &keyring, &registers, now)?;
+        // An RSA-4096 private operation takes 4 ms of a core: more of them at once than cores only wait for each other.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Arc::new(Self {
+            records,
+            keyring,
+            challenges: Challenges::default(),
+            refusals: Refusals::default(),
+            ledger,
+            registers: ArcSwap::from_pointee(registers),
+            governing: Mutex::new(()),
+            private_operations: Arc::new(Semaphore::new(cores)),
+            surroundings,
+        }))
+    }
+
+    /// Seconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.surroundings.clock.unix_seconds()
+    }
+
+    /// Programs and parties.
+    #[must_use]
+    pub fn registers(&self) -> Arc<Registers> {
+        self.registers.load_full()
+    }
+
+    /// Reads the registers again after officers changed them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn reload_registers(&self) -> Result<(), Error> {
+        self.registers.store(Arc::new(Registers::read(&self.records)?));
+        Ok(())
+    }
+
+    /// A program's rules.
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn program(&self, name: &ProgramName) -> Result<Arc<Rules>, Error> {
+        self.registers
+            .load()
+            .program(name)
+            .cloned()
+            .ok_or(Error::NotFound("program"))
+    }
+
+    /// Runs `work` and writes `event` with it, in one durable transaction, within the budgets. `work` may complete the
+    /// event by what it finds.
+    ///
+    /// # Errors
+    /// That of `work`, a used-up budget, or the store's; nothing was then written.
+    pub async fn commit<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut event: Event,
+        work: impl FnOnce(&mut Tx<'_, '_>, &mut Event) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let vault = Arc::clone(self);
+        let commit = move |tx: &mut Tx<'_, '_>| {
+            let value = work(tx, &mut event)?;
+            vault
+                .ledger
+                .record(tx, &event, &vault.registers.load(), vault.now())?;
+            Ok(value)
+        };
+        self.records.transact(commit).await
+    }
+
+    /// Writes `event` and gives the end of the chain after it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commit_head(self: &Arc<Self>, event: Event) -> Result<Head, Error> {
+        let vault = Arc::clone(self);
+        let commit = move |tx: &mut Tx<'_, '_>| {
+            vault
+                .ledger
+                .record(tx, &event, &vault.registers.load(), vault.now())
+        };
+        self.records.transact(commit).await
+    }
+
+    /// Waits for the turn to change the registers.
+    pub async fn governing(&self) -> MutexGuard<'_, ()> {
+        self.governing.lock().await
+    }
+
+    /// Tries `work` until no other request is faster: each time over what is stored by then, unless the same request was
+    /// answered meanwhile.
+    ///
+    /// # Errors
+    /// That of `work`; [`Error::Raced`] after [`MOST_RACES`] lost races.
+    pub async fn attempt<T: DeserializeOwned>(
+        &self,
+        slot: Option<&Slot>,
+        work: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        for _ in 0..MOST_RACES {
+            match work().await {
+                Err(Error::Raced) => {}
+                other => return other,
+            }
+            if let Some(answer) = slot.map(|slot| slot.replay(&self.records)).transpose()?.flatten() {
+                return Ok(answer);
+            }
+        }
+        Err(Error::Raced)
+    }
+
+    /// Runs a flow and writes down its refusal, if it ends in one. Failures of the vault itself cannot always be written
+    /// down; they are logged by the door.
+    ///
+    /// # Errors
+    /// That of the flow.
+    pub async fn audited<T>(
+        self: &Arc<Self>,
+        event: Event,
+        flow: impl AsyncFnOnce(Event) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match flow(event.clone()).await {
+            Err(error) if error.is_refusal() => {
+                self.write_refusal(event, &error).await?;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    async fn write_refusal(self: &Arc<Self>, mut event: Event, error: &Error) -> Result<(), Error> {
+        if !self.refusals.is_written_down(event.caller.as_ref()) {
+            return Ok(());
+        }
+        let (_, code) = error.status_and_code();
+        event.outcome = Outcome::Refused {
+            code: code.to_owned(),
+            reason: error.to_string(),
+        };
+        event.emitted = false;
+        self.commit(event, |_, _| Ok(())).await
+    }
+
+    /// Writes one event for the refusals that were not written down one by one since the last time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn write_excess_refusals(self: &Arc<Self>) -> Result<(), Error> {
+        let count = self.refusals.take_excess();
+        if count == 0 {
+            return Ok(());
+        }
+        let mut event = Event::done(Operation::ExcessRefusals, self.surroundings.clock.now());
+        event.note = Some(count.to_string());
+        self.commit(event, |_, _| Ok(())).await
+    }
+
+    /// Opens a payload that a client sealed to the vault, off the async threads.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPayload`] for its shape, [`Error::CantDecrypt`] from the key unwrap on.
+    pub async fn open_payload(&self, compact: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let jwe = CompactJwe::parse(compact, AlgPolicy::Sha1Too);
+        let jwe = jwe.map_err(|_| Error::InvalidPayload("not a JWE that is accepted".into()))?;
+        let permit = Arc::clone(&self.private_operations).acquire_owned().await;
+        let permit = permit.map_err(|error| Error::Internal(error.to_string()))?;
+        let keyring = Arc::clone(&self.keyring);
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened = keyring.jwe().opener().open(&jwe);
+            drop(permit);
+            opened
+        });
+        match opened.await {
+            Ok(Ok(plain)) => Ok(plain),
+            Ok(Err(OpenError::InvalidPayload)) => Err(Error::InvalidPayload(
+                "the encrypted key fits no key of ours".into(),
+            )),
+            // A panic of the library below counts as a failure to open, and tells as little.
+            Ok(Err(OpenError::CantDecrypt)) | Err(_) => Err(Error::CantDecrypt),
+        }
+    }
+}

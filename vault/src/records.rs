@@ -1,0 +1,214 @@
+//! Typed records over the store: every value is sealed with its tree and key as associated data, so that a record moved,
+//! swapped or flipped on the disk does not open.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::keys::keyring::Keyring;
+use crate::store::{CommitError, Store, Tree, Txn, TxnError};
+
+/// A kind of record: where it lies and under which key.
+pub trait Record: Serialize + DeserializeOwned {
+    /// Its tree.
+    const TREE: Tree;
+    /// Its key in the tree: never anything secret, for keys are not sealed.
+    fn key(&self) -> Vec<u8>;
+}
+
+/// A record together with the bytes it was read from, by which a transaction sees whether it has changed since.
+pub struct Stored<R> {
+    /// The record.
+    pub record: R,
+    sealed: Vec<u8>,
+}
+
+/// The reading side.
+#[derive(Clone)]
+pub struct Records {
+    store: Store,
+    keyring: Arc<Keyring>,
+}
+
+impl Records {
+    /// Reads `store` with `keyring`.
+    #[must_use]
+    pub fn new(store: Store, keyring: Arc<Keyring>) -> Self {
+        Self { store, keyring }
+    }
+
+    /// The record under `key`; only what is durable is seen.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the record does not open.
+    pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<Stored<R>>, Error> {
+        let Some(sealed) = self
+            .store
+            .get(R::TREE, key)
+            .map_err(|error| Error::Store(error.to_string()))?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Stored {
+            record: open(&self.keyring, key, &sealed)?,
+            sealed,
+        }))
+    }
+
+    /// Up to `limit` records whose keys start with `prefix`, from `from` on.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a record does not open.
+    pub fn scan<R: Record>(&self, prefix: &[u8], from: Bound<&[u8]>, limit: usize) -> Result<Vec<R>, Error> {
+        let entries = self.store.scan(R::TREE, prefix, from, limit);
+        let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
+        entries
+            .iter()
+            .map(|(key, sealed)| open(&self.keyring, key, sealed))
+            .collect()
+    }
+
+    /// Runs `work` as one durable transaction.
+    ///
+    /// # Errors
+    /// That of `work`, which then left no trace, or the store's.
+    pub async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_, '_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let keyring = Arc::clone(&self.keyring);
+        let committed = self
+            .store
+            .commit(move |txn| {
+                work(&mut Tx {
+                    txn,
+                    keyring: &keyring,
+                })
+            })
+            .await;
+        committed.map_err(commit_error)?
+    }
+}
+
+/// A running transaction with typed access.
+pub struct Tx<'a, 't> {
+    txn: &'a mut Txn<'t>,
+    keyring: &'a Keyring,
+}
+
+impl Tx<'_, '_> {
+    /// The record under `key`, as this transaction sees it.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the record does not open.
+    pub fn get<R: Record>(&mut self, key: &[u8]) -> Result<Option<R>, Error> {
+        let sealed = self.txn.get(R::TREE, key)?;
+        sealed.map(|sealed| open(self.keyring, key, &sealed)).transpose()
+    }
+
+    /// Whether there is a record under `key`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn exists<R: Record>(&mut self, key: &[u8]) -> Result<bool, Error> {
+        Ok(self.txn.get(R::TREE, key)?.is_some())
+    }
+
+    /// Whether a record is still what it was when it was read.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn is_unchanged<R: Record>(&mut self, stored: &Stored<R>) -> Result<bool, Error> {
+        Ok(self.txn.get(R::TREE, &stored.record.key())?.as_ref() == Some(&stored.sealed))
+    }
+
+    /// Seals and writes a record.
+    ///
+    /// # Errors
+    /// The record is too large, or the store cannot be read.
+    pub fn put<R: Record>(&mut self, record: &R) -> Result<(), Error> {
+        let plain = serde_json::to_vec(record).map_err(|error| Error::Internal(error.to_string()))?;
+        let key = record.key();
+        let sealed = self
+            .keyring
+            .seal_record(R::TREE, &key, &plain)
+            .map_err(internal)?;
+        Ok(self.txn.put(R::TREE, &key, sealed)?)
+    }
+
+    /// Deletes the record under `key`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn delete<R: Record>(&mut self, key: &[u8]) -> Result<(), Error> {
+        Ok(self.txn.delete(R::TREE, key)?)
+    }
+
+    /// Writes bytes that are sealed already (wrapped keys).
+    ///
+    /// # Errors
+    /// The value is too large, or the store cannot be read.
+    pub fn put_sealed(&mut self, tree: Tree, key: &[u8], sealed: Vec<u8>) -> Result<(), Error> {
+        Ok(self.txn.put(tree, key, sealed)?)
+    }
+
+    /// Deletes bytes that were sealed elsewhere (wrapped keys).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn delete_sealed(&mut self, tree: Tree, key: &[u8]) -> Result<(), Error> {
+        Ok(self.txn.delete(tree, key)?)
+    }
+
+    /// Seals and writes one link of the audit chain: the chain's hash after the event, then the event.
+    ///
+    /// # Errors
+    /// The event is too large, or the store cannot be read.
+    pub fn append_event(&mut self, index: u64, event: &[u8], head: [u8; 32]) -> Result<(), Error> {
+        let key = index.to_be_bytes();
+        let link = [&head, event].concat();
+        let sealed = self
+            .keyring
+            .seal_record(Tree::Audit, &key, &link)
+            .map_err(internal)?;
+        self.txn.put(Tree::Audit, &key, sealed)?;
+        self.txn.set_audit_head(head);
+        Ok(())
+    }
+}
+
+fn open<R: Record>(keyring: &Keyring, key: &[u8], sealed: &[u8]) -> Result<R, Error> {
+    let corrupt = |error: &dyn std::fmt::Display| Error::Corrupt(format!("{}: {error}", R::TREE.name()));
+    let plain = keyring
+        .open_record(R::TREE, key, sealed)
+        .map_err(|error| corrupt(&error))?;
+    serde_json::from_slice(&plain).map_err(|error| corrupt(&error))
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::Internal(error.to_string())
+}
+
+impl From<TxnError> for Error {
+    fn from(error: TxnError) -> Self {
+        match error {
+            TxnError::Engine(error) => Self::Store(error.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+fn commit_error(error: CommitError) -> Error {
+    match error {
+        CommitError::Busy => Error::Busy,
+        CommitError::LowSpace => Error::NoSpace,
+        CommitError::Refused(error) => error.into(),
+        CommitError::Panicked => Error::Internal("a transaction panicked".to_owned()),
+        CommitError::Poisoned(_) | CommitError::Closed | CommitError::Failed(_) | CommitError::Stalled => {
+            Error::Store(error.to_string())
+        }
+    }
+}
