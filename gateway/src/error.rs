@@ -30,8 +30,6 @@ pub enum Code {
     InvalidPayload,
     /// The JWE does not open.
     CantDecryptPayload,
-    /// A cursor that no list of ours gave out.
-    InvalidCursor,
     /// No session, or it has ended.
     SessionRequired,
     /// No client certificate that is accepted.
@@ -110,14 +108,13 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 43] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
         Self::InvalidPublicKey,
         Self::InvalidPayload,
         Self::CantDecryptPayload,
-        Self::InvalidCursor,
         Self::SessionRequired,
         Self::CertificateRequired,
         Self::ActivationCodeInvalid,
@@ -191,11 +188,6 @@ impl Code {
                 S::BAD_REQUEST,
                 "CANT_DECRYPT_PAYLOAD",
                 "The payload cannot be decrypted.",
-            ),
-            Self::InvalidCursor => (
-                S::BAD_REQUEST,
-                "INVALID_CURSOR",
-                "The query asks for a page that does not exist.",
             ),
             Self::SessionRequired => (
                 S::UNAUTHORIZED,

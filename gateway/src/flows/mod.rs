@@ -1,6 +1,17 @@
 //! What callers can have done: one verb a file, each in the same order (claim the request, decide, write, file the answer,
 //! commit) with the vault asked between two transactions, never within one.
 
+pub mod apply_for_kyc;
+pub mod begin_session;
+pub mod cards;
+pub mod claimed;
+pub mod create_activation_code;
+pub mod create_balance;
+pub mod log_in;
+pub mod pair_device;
 pub mod pin_hash;
+pub mod register_user;
+mod secret;
+pub mod set_kyc;
 pub mod vault_keys;
 pub mod vault_state;

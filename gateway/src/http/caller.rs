@@ -30,6 +30,7 @@ use super::header::single;
 
 use super::trace::trace_of;
 use crate::domain::installation::InstallationId;
+use crate::domain::lock::Party;
 use crate::domain::number::parse_number;
 use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
@@ -300,11 +301,59 @@ impl UserCall {
         self.call
             .actor_of(format!("user:{}", self.session.user.id.0), Some(device))
     }
+}
 
-    /// Scopes a request to this user.
+impl UserCall {
+    /// The user about themselves.
+    #[must_use]
+    pub fn into_customer(self) -> Customer {
+        let actor = self.actor();
+        let scope = format!("user:{}", self.session.user.id.0);
+        Customer {
+            call: self.call,
+            user: self.session.user,
+            party: Party::User,
+            actor,
+            scope,
+        }
+    }
+}
+
+impl PartnerCall {
+    /// The partner about the user whom the path names.
+    ///
+    /// # Errors
+    /// As [`PartnerCall::customer`].
+    pub async fn into_customer(self) -> Result<Customer, Error> {
+        let (user, actor) = (self.customer().await?, self.actor());
+        let scope = format!("partner:{}", self.partner);
+        Ok(Customer {
+            call: self.call,
+            user,
+            party: Party::Partner,
+            actor,
+            scope,
+        })
+    }
+}
+
+/// A call about one customer's things, by whichever door it came: what the two channels have in common.
+pub struct Customer {
+    call: Call,
+    /// Whose things they are.
+    pub user: User,
+    /// Who asks.
+    pub party: Party,
+    /// For whom the vault is told that we act.
+    pub actor: Actor,
+    scope: String,
+}
+
+impl Customer {
+    /// Scopes a request to the caller.
     #[must_use]
     pub fn scoped(&self, mut request: idempotency::Request) -> idempotency::Request {
-        request.scope = format!("user:{} {}", self.session.user.id.0, request.scope);
+        request.scope = format!("{} {}", self.scope, request.scope);
         request
     }
 }
@@ -366,6 +415,7 @@ macro_rules! is_a_call {
 is_a_call!(OpenCall, 0);
 is_a_call!(UserCall, call);
 is_a_call!(PartnerCall, call);
+is_a_call!(Customer, call);
 
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 

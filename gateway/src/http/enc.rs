@@ -51,12 +51,12 @@ impl EncBody {
     /// Sorts a body by what `Encrypted-Request` said of it.
     ///
     /// # Errors
-    /// `INVALID_PAYLOAD` when `true` was said and the body is anything but `{"payload": "<five parts>"}`.
+    /// `INVALID_PAYLOAD` when `true` was said and the body is there and anything but `{"payload": "<five parts>"}`.
     pub(super) fn of(encrypted: bool, fields: Option<Fields>) -> Result<Self, Error> {
         match (encrypted, fields) {
-            (false, None) => Ok(Self::Empty),
+            // A POST without a body is called like a GET: both headers, whatever the second says.
+            (_, None) => Ok(Self::Empty),
             (false, Some(fields)) => Ok(Self::Plain(fields)),
-            (true, None) => Err(Code::InvalidPayload.into()),
             (true, Some(fields)) => fields
                 .into_single_text("payload")
                 .filter(|jwe| jwe.split('.').count() == 5)

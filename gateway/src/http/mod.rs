@@ -3,11 +3,18 @@
 //! A door parses, asks whom the thing belongs to, runs one flow and renders its result. The folder is the URL.
 
 pub mod answer;
+mod balances;
 pub mod body;
 pub mod caller;
 pub mod enc;
 mod header;
 mod health;
+mod holder_challenge;
+mod kyc;
+pub mod page;
+mod person;
+mod profile;
+mod public_key;
 mod trace;
 
 mod customers;
@@ -66,14 +73,48 @@ const fn route(
 
 use CallerKind::{Open, Partner, User};
 
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
+
 /// The listener for phones and browsers.
+#[rustfmt::skip]
 pub const PUBLIC: &[Route] = &[
-    route(Method::GET, "/health/live", Open, || web::to(health::live)),
-    route(Method::GET, "/health/ready", Open, || web::to(health::ready)),
+    route(GET, "/health/live", Open, || web::to(health::live)),
+    route(GET, "/health/ready", Open, || web::to(health::ready)),
+
+    route(GET, "/customers/public-key", Open, || web::to(public_key::for_anyone)),
+    route(POST, "/customers/pair", Open, || web::to(customers::pair::pair)),
+    route(POST, "/customers/sessions/challenge", Open, || web::to(customers::sessions::challenge)),
+    route(POST, "/customers/sessions", Open, || web::to(customers::sessions::create)),
+    route(DELETE, "/customers/me/session", User, || web::to(customers::sessions::delete)),
+
+    route(GET, "/customers/me", User, || web::to(customers::me)),
+    route(POST, "/customers/me/register", User, || web::to(customers::register)),
+    route(GET, "/customers/me/kyc", User, || web::to(customers::get_kyc)),
+    route(POST, "/customers/me/challenge", User, || web::to(customers::challenge)),
+    route(POST, "/customers/me/balances", User, || web::to(customers::create_balance)),
+    route(GET, "/customers/me/balances", User, || web::to(customers::list_balances)),
+    route(GET, "/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance)),
 ];
 
 /// The listener for partners' servers.
-pub const PARTNER: &[Route] = &[];
+#[rustfmt::skip]
+pub const PARTNER: &[Route] = &[
+    route(GET, "/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners)),
+    route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create)),
+    route(GET, "/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get)),
+    route(PUT, "/lifecycle/v1/users/{userId}/kyc", Partner, || web::to(lifecycle::users::put_kyc)),
+    route(POST, "/lifecycle/v1/users/{userId}/activation-codes", Partner, || web::to(lifecycle::users::create_code)),
+
+    route(POST, "/secure/customers/{customerId}/register", Partner, || web::to(secure::register)),
+    route(GET, "/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc)),
+    route(POST, "/secure/customers/{customerId}/challenge", Partner, || web::to(secure::challenge)),
+    route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance)),
+    route(GET, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances)),
+    route(GET, "/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance)),
+];
 
 /// Registers a listener's routes, with what stands behind them.
 pub(crate) fn configure(

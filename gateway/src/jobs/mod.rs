@@ -1,5 +1,6 @@
 //! What goes on without being asked: sweeping what has lapsed and finishing what a crash cut short.
 
+mod registrations;
 mod sweep;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
     loop {
         turn.tick().await;
         rates.sweep();
+        log("registrations", registrations::finish(&services).await);
         log("sweep", sweep::sweep(&services).await);
     }
 }

@@ -188,17 +188,7 @@ impl Claim {
     /// # Errors
     /// [`StoreError`] of the database.
     pub async fn complete(&self, tx: &mut Tx, answer: &Answer) -> Result<(), StoreError> {
-        let Some(id) = self.entry else { return Ok(()) };
-        sqlx::query(
-            "UPDATE idempotency SET owner = NULL, status = $2, vault_proof = $3, body = $4 WHERE id = $1",
-        )
-        .bind(id)
-        .bind(i64::from(answer.status))
-        .bind(answer.vault_proof.as_deref())
-        .bind(answer.body.as_slice())
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
+        complete(tx, self.entry, answer).await
     }
 
     /// Strikes the entry off: the request ended badly and had no effect, so that the key is free for a better one.
@@ -206,13 +196,39 @@ impl Claim {
     /// # Errors
     /// [`StoreError`] of the database.
     pub async fn abandon(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let Some(id) = self.entry else { return Ok(()) };
-        sqlx::query("DELETE FROM idempotency WHERE id = $1 AND status IS NULL")
-            .bind(id)
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
+        abandon(tx, self.entry).await
     }
+}
+
+/// Files the answer of an entry, for work that knows its entry by number; nothing where there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn complete(tx: &mut Tx, entry: Option<i64>, answer: &Answer) -> Result<(), StoreError> {
+    let Some(id) = entry else { return Ok(()) };
+    sqlx::query(
+        "UPDATE idempotency SET owner = NULL, status = $2, vault_proof = $3, body = $4 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(i64::from(answer.status))
+    .bind(answer.vault_proof.as_deref())
+    .bind(answer.body.as_slice())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Strikes an entry without an answer off, for work that knows its entry by number; nothing where there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn abandon(tx: &mut Tx, entry: Option<i64>) -> Result<(), StoreError> {
+    let Some(id) = entry else { return Ok(()) };
+    sqlx::query("DELETE FROM idempotency WHERE id = $1 AND status IS NULL")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 impl Drop for Claim {

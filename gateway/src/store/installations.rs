@@ -106,8 +106,9 @@ fn of_row(row: &AnyRow) -> Result<Installation, StoreError> {
     })
 }
 
-/// Counts a wrong PIN before it is compared, so that many guesses at the same time count as many. With the last allowed
-/// one the installation is locked until `locked_until`, and the count begins anew after that.
+/// Counts a wrong PIN before it is compared, so that many guesses at the same time count as many. With the last of
+/// `allowed` ones the installation is locked for `locked_for` milliseconds; after that each further one locks it again,
+/// every time for longer.
 ///
 /// False when the installation is locked or revoked: then nothing is to be compared.
 ///
@@ -117,18 +118,17 @@ pub async fn take_pin_try(
     tx: &mut Tx,
     id: InstallationId,
     allowed: i64,
-    locked_until: OffsetDateTime,
+    locked_for: i64,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
     let updated = sqlx::query(
-        "UPDATE installations SET \
-         locked_until = CASE WHEN pin_failures + 1 >= $2 THEN $3 ELSE locked_until END, \
-         pin_failures = CASE WHEN pin_failures + 1 >= $2 THEN 0 ELSE pin_failures + 1 END \
+        "UPDATE installations SET pin_failures = pin_failures + 1, \
+         locked_until = CASE WHEN pin_failures + 1 >= $2 THEN $4 + $3 * (pin_failures + 2 - $2) ELSE locked_until END \
          WHERE id = $1 AND state = 'ACTIVE' AND locked_until <= $4",
     )
     .bind(id.0)
     .bind(allowed)
-    .bind(millis(locked_until))
+    .bind(locked_for)
     .bind(millis(now))
     .execute(&mut **tx)
     .await?;

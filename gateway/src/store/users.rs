@@ -135,23 +135,35 @@ pub async fn insert_pending(
     })
 }
 
-/// The PENDING row that an earlier try of the same request left.
+/// What came of an earlier try of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// The vault was perhaps not asked yet.
+    Pending(PendingUser),
+    /// All was done; only the answer is missing.
+    Active(UserId),
+}
+
+/// What an earlier try of the same request left.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn pending_of_request(
+pub async fn of_request(
     connection: &mut AnyConnection,
     request: i64,
-) -> Result<Option<PendingUser>, StoreError> {
-    sqlx::query(
-        "SELECT id, partner, program, vault_key, request_id FROM users WHERE request_id = $1 AND state = 'PENDING'",
+) -> Result<Option<Registered>, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, partner, program, state, vault_key, request_id FROM users WHERE request_id = $1",
     )
     .bind(request)
     .fetch_optional(connection)
-    .await?
-    .as_ref()
-    .map(pending_of_row)
-    .transpose()
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    match get::<String>(&row, "state")?.as_str() {
+        "PENDING" => Ok(Some(Registered::Pending(pending_of_row(&row)?))),
+        "ACTIVE" => Ok(Some(Registered::Active(UserId(get(&row, "id")?)))),
+        _ => Err(StoreError::Corrupt("state")),
+    }
 }
 
 /// PENDING rows older than `before`, oldest first.

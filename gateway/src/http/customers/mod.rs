@@ -1,1 +1,53 @@
-//! Doors under `/customers`.
+//! Doors under `/customers`: a mobile app, with a session or on its way to one.
+
+pub(super) mod pair;
+pub(super) mod sessions;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+
+use super::answer::send_json;
+use super::caller::UserCall;
+use super::profile::ProfileView;
+use super::{balances, holder_challenge, kyc};
+use crate::error::{Code, Error};
+use crate::store::users;
+
+/// `GET /customers/me`
+pub(super) async fn me(call: UserCall) -> Result<HttpResponse, Error> {
+    let mut read = call.services().db.read().await?;
+    let profile = users::profile(&mut read, call.user().id)
+        .await?
+        .ok_or(Code::NotFound)?;
+    send_json(StatusCode::OK, &ProfileView::of(&profile))
+}
+
+/// `POST /customers/me/register`
+pub(super) async fn register(call: UserCall) -> Result<HttpResponse, Error> {
+    kyc::register(call.into_customer()).await
+}
+
+/// `GET /customers/me/kyc`
+pub(super) async fn get_kyc(call: UserCall) -> Result<HttpResponse, Error> {
+    kyc::get(call.into_customer()).await
+}
+
+/// `POST /customers/me/challenge`
+pub(super) async fn challenge(call: UserCall) -> Result<HttpResponse, Error> {
+    holder_challenge::create(call.into_customer()).await
+}
+
+/// `POST /customers/me/balances`
+pub(super) async fn create_balance(call: UserCall) -> Result<HttpResponse, Error> {
+    balances::create(call.into_customer()).await
+}
+
+/// `GET /customers/me/balances`
+pub(super) async fn list_balances(call: UserCall) -> Result<HttpResponse, Error> {
+    balances::list(call.into_customer()).await
+}
+
+/// `GET /customers/me/balances/{balanceId}`
+pub(super) async fn get_balance(call: UserCall) -> Result<HttpResponse, Error> {
+    balances::get(call.into_customer()).await
+}

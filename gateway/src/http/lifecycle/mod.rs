@@ -1,1 +1,3 @@
-//! Doors under `/lifecycle`.
+//! Doors under `/lifecycle`: a partner's server about its users.
+
+pub(super) mod users;

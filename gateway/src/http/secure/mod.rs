@@ -1,1 +1,37 @@
-//! Doors under `/secure`.
+//! Doors under `/secure`: a partner's server on behalf of its users.
+
+use actix_web::HttpResponse;
+
+use super::caller::PartnerCall;
+use super::{balances, holder_challenge, kyc};
+use crate::error::Error;
+
+/// `POST /secure/customers/{customerId}/register`
+pub(super) async fn register(call: PartnerCall) -> Result<HttpResponse, Error> {
+    kyc::register(call.into_customer().await?).await
+}
+
+/// `GET /secure/customers/{customerId}/kyc`
+pub(super) async fn get_kyc(call: PartnerCall) -> Result<HttpResponse, Error> {
+    kyc::get(call.into_customer().await?).await
+}
+
+/// `POST /secure/customers/{customerId}/challenge`
+pub(super) async fn challenge(call: PartnerCall) -> Result<HttpResponse, Error> {
+    holder_challenge::create(call.into_customer().await?).await
+}
+
+/// `POST /secure/customers/{customerId}/balances`
+pub(super) async fn create_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::create(call.into_customer().await?).await
+}
+
+/// `GET /secure/customers/{customerId}/balances`
+pub(super) async fn list_balances(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::list(call.into_customer().await?).await
+}
+
+/// `GET /secure/customers/{customerId}/balances/{balanceId}`
+pub(super) async fn get_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::get(call.into_customer().await?).await
+}

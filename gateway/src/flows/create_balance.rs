@@ -1,0 +1,44 @@
+//! Creates a balance for a user whose identity is established.
+
+use shared::money::Currency;
+
+use super::claimed::{Opened, open};
+use crate::domain::balance::Balance;
+use crate::domain::kyc::KycStatus;
+use crate::domain::user::UserId;
+use crate::error::{Code, Error};
+use crate::services::Services;
+use crate::store::idempotency::{Answer, Request};
+use crate::store::{balances, users};
+
+/// Creates the balance, in the program's currency if none is named; `render` writes the answer.
+///
+/// # Errors
+/// `KYC_REQUIRED`.
+pub async fn create_balance(
+    services: &Services,
+    request: &Request,
+    user: UserId,
+    currency: Option<Currency>,
+    render: impl FnOnce(&Balance) -> Result<Answer, Error>,
+) -> Result<Answer, Error> {
+    let mut tx = services.db.begin().await?;
+    let claim = match open(services, &mut tx, request).await? {
+        Opened::Replay(answer) => return Ok(answer),
+        Opened::Claim(claim) => claim,
+    };
+    // Locked until the end, so that no refusal of the identity comes in between.
+    let user = users::find_for_update(&mut tx, user)
+        .await?
+        .ok_or(Code::NotFound)?;
+    if user.kyc != KycStatus::Accepted {
+        return Err(Code::KycRequired.into());
+    }
+    let program = services.program_of(&user)?;
+    let currency = currency.unwrap_or(program.currency);
+    let balance = balances::insert(&mut tx, user.id, &program.name, currency, services.now()).await?;
+    let answer = render(&balance)?;
+    claim.complete(&mut tx, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
+}

@@ -1,0 +1,116 @@
+//! Balances, on both channels.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{json, send, send_json};
+use super::caller::Customer;
+use super::page::Page;
+use crate::domain::balance::{Balance, BalanceId};
+use crate::domain::card::{Card, CardRules, MaskedCard};
+use crate::domain::lock::Party;
+use crate::domain::rule::Rule;
+use crate::error::{Code, Error};
+use crate::flows::cards::CardCaller;
+use crate::flows::create_balance::create_balance;
+use crate::store::{balances, cards};
+
+/// Most cards that are shown with a balance; the list of cards has them all.
+const CARDS_SHOWN: i64 = 100;
+
+#[derive(Serialize)]
+struct BalanceView {
+    id: i64,
+    currency: &'static str,
+    value: i64,
+    available: i64,
+    state: &'static str,
+    cards: Vec<Value>,
+}
+
+impl BalanceView {
+    fn of(balance: &Balance, cards: &[Card], party: Party, rules: CardRules) -> Result<Self, Error> {
+        let overflow = || Error::internal("a balance's sums overflow");
+        Ok(Self {
+            id: balance.id.0,
+            currency: balance.currency.code(),
+            value: balance.sums.value().ok_or_else(overflow)?,
+            available: balance.sums.available().ok_or_else(overflow)?,
+            state: balance.state.as_str(),
+            cards: cards
+                .iter()
+                .map(|card| serde_json::to_value(MaskedCard::of(card, party, rules)))
+                .collect::<Result<_, _>>()
+                .map_err(|_| Error::internal("a card cannot be written"))?,
+        })
+    }
+}
+
+/// `POST …/balances`: `{currency?}` → 201.
+pub(super) async fn create(mut customer: Customer) -> Result<HttpResponse, Error> {
+    let (mut fields, request) = customer.fields().await?;
+    let request = customer.scoped(request);
+    let currency = fields.optional_text("currency", |text| {
+        text.parse().map_err(|_| Rule {
+            code: "NOT_A_CURRENCY",
+            message: "Must be an ISO 4217 code.",
+        })
+    });
+    fields.finish(|| Some(()))?;
+    let services = customer.services();
+    let rules = rules(&customer)?;
+    let answer = create_balance(services, &request, customer.user.id, currency, |balance| {
+        json(
+            StatusCode::CREATED,
+            &BalanceView::of(balance, &[], customer.party, rules)?,
+        )
+    })
+    .await?;
+    send(answer)
+}
+
+/// `GET …/balances` → 200.
+pub(super) async fn list(customer: Customer) -> Result<HttpResponse, Error> {
+    let services = customer.services();
+    let page = Page::of_query(customer.query(), services.config.limits.page_items)?;
+    let rules = rules(&customer)?;
+    let mut read = services.db.read().await?;
+    let mut rows = Vec::new();
+    for balance in balances::list(&mut read, customer.user.id, page.after, page.rows()).await? {
+        let cards = cards::shown_of_balance(&mut read, balance.id, CARDS_SHOWN).await?;
+        rows.push((balance, cards));
+    }
+    let listed = page.of_rows(
+        rows,
+        |(balance, _)| balance.id.0,
+        |(balance, cards)| BalanceView::of(&balance, &cards, customer.party, rules),
+    )?;
+    send_json(StatusCode::OK, &listed)
+}
+
+/// `GET …/balances/{balanceId}` → 200.
+pub(super) async fn get(customer: Customer) -> Result<HttpResponse, Error> {
+    let id = BalanceId(customer.number("balanceId")?);
+    let rules = rules(&customer)?;
+    let mut read = customer.services().db.read().await?;
+    let balance = balances::find(&mut read, customer.user.id, id)
+        .await?
+        .ok_or(Code::NotFound)?;
+    let cards = cards::shown_of_balance(&mut read, balance.id, CARDS_SHOWN).await?;
+    send_json(
+        StatusCode::OK,
+        &BalanceView::of(&balance, &cards, customer.party, rules)?,
+    )
+}
+
+fn rules(customer: &Customer) -> Result<CardRules, Error> {
+    let caller = CardCaller::new(
+        customer.services(),
+        customer.user.clone(),
+        customer.party,
+        customer.actor.clone(),
+    )?;
+    Ok(caller.rules)
+}

@@ -1,0 +1,109 @@
+//! `POST /customers/pair`: a device becomes an installation of the user to whom the activation code was made out.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use shared::public_key::HolderKey;
+use shared::thumbprint::Thumbprint;
+use shared::vault_api::holders::KeyState;
+use time::OffsetDateTime;
+
+use crate::domain::installation::{AppPin, DeviceId};
+use crate::domain::rule::Rule;
+use crate::error::Error;
+use crate::flows::pair_device::{Pairing, pair_device};
+use crate::http::answer::send_json;
+use crate::http::body::Fields;
+use crate::http::caller::OpenCall;
+
+const NOT_A_KEY: Rule = Rule {
+    code: "NOT_A_P256_KEY",
+    message: "Must be a public P-256 JWK for ES256.",
+};
+const NOT_A_NAME: Rule = Rule {
+    code: "NOT_A_DEVICE_NAME",
+    message: "Must be 1 to 64 characters on one line.",
+};
+const NOT_A_JWE: Rule = Rule {
+    code: "NOT_A_JWE",
+    message: "Must be a compact JWE.",
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PairedView<'a> {
+    installation_id: i64,
+    session_token: &'a str,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    holder_key: HolderKeyView,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HolderKeyView {
+    thumbprint: Thumbprint,
+    state: KeyState,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    matures_at: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vault_proof: Option<String>,
+}
+
+/// Pairs → 201.
+pub(in crate::http) async fn pair(mut call: OpenCall) -> Result<HttpResponse, Error> {
+    call.rates().pairings.check(&call.address()?)?;
+    let (fields, _) = call.fields().await?;
+    let pairing = read(fields, call.holder_proof()?)?;
+    let paired = pair_device(call.services(), pairing, |user| call.actor(user)).await?;
+    let view = PairedView {
+        installation_id: paired.installation.0,
+        session_token: &paired.session.token,
+        expires_at: paired.session.expires_at,
+        holder_key: HolderKeyView {
+            thumbprint: paired.enrolled.thumbprint,
+            state: paired.enrolled.state,
+            matures_at: paired.enrolled.matures_at,
+            vault_proof: paired.enrolled.vault_proof,
+        },
+    };
+    send_json(StatusCode::CREATED, &view)
+}
+
+fn read(mut fields: Fields, holder_proof: Option<String>) -> Result<Pairing, Error> {
+    let activation_code = fields.text("activationCode", |text| Ok(text.to_owned()));
+    let device = fields.text("deviceId", DeviceId::parse);
+    let device_name = fields.optional_text("deviceName", |text| {
+        let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(NOT_A_NAME)
+        }
+    });
+    let key = fields.required("devicePublicKey", |jwk| {
+        HolderKey::from_jwk(&jwk).map_err(|_| NOT_A_KEY)
+    });
+    let pin = fields.secret("appPin", AppPin::parse);
+    let enrolment_proof = fields.optional_text("enrolmentProof", |text| {
+        if text.split('.').count() == 5 {
+            Ok(text.to_owned())
+        } else {
+            Err(NOT_A_JWE)
+        }
+    });
+    fields.finish(|| {
+        Some(Pairing {
+            activation_code: activation_code?,
+            device: device?,
+            device_name,
+            key: key?,
+            pin: pin?,
+            enrolment_proof,
+            holder_proof,
+        })
+    })
+}

@@ -1,0 +1,161 @@
+//! Pages of lists: `?limit=&cursor=` → `items`, `nextCursor`. A cursor names the last item shown; callers take it as it is.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::body::Fields;
+use crate::domain::number::NUMBER_END;
+use crate::domain::rule::Rule;
+use crate::error::Error;
+
+/// Items when the caller does not say.
+const LIMIT_DEFAULT: u32 = 20;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Items with numbers above this.
+    pub after: i64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A part of a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+impl Page {
+    /// Reads the query string.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` for a limit out of range, a cursor that is none of ours, and whatever else is asked for.
+    pub fn of_query(query: &str, limit_max: u32) -> Result<Self, Error> {
+        let mut page = Self {
+            after: 0,
+            limit: LIMIT_DEFAULT.min(limit_max),
+        };
+        let mut fields = Fields::empty();
+        for (index, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let twice = query
+                .split('&')
+                .take(index)
+                .any(|earlier| earlier.split('=').next() == Some(name));
+            match name {
+                "limit" if !twice => match value.parse() {
+                    Ok(limit) if (1..=limit_max).contains(&limit) => page.limit = limit,
+                    _ => fields.refuse(
+                        "limit",
+                        Rule {
+                            code: "OUT_OF_RANGE",
+                            message: "Must be an integer from 1 to the largest page.",
+                        },
+                    ),
+                },
+                "cursor" if !twice => match cursor_number(value) {
+                    Some(after) => page.after = after,
+                    None => fields.refuse(
+                        "cursor",
+                        Rule {
+                            code: "UNKNOWN_CURSOR",
+                            message: "Must be a nextCursor of this list.",
+                        },
+                    ),
+                },
+                _ => fields.refuse(
+                    "query",
+                    Rule {
+                        code: "UNKNOWN_PARAMETER",
+                        message: "Takes limit and cursor, once each.",
+                    },
+                ),
+            }
+        }
+        fields.finish(|| Some(page))
+    }
+
+    /// How many rows to ask for: one more than wanted tells whether there are more.
+    #[must_use]
+    pub fn rows(self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// The page of these rows, of which there may be one too many. `number` is what the list is ordered by.
+    pub fn of_rows<R, T>(
+        self,
+        mut rows: Vec<R>,
+        number: impl Fn(&R) -> i64,
+        show: impl Fn(R) -> Result<T, Error>,
+    ) -> Result<Listed<T>, Error> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = if more {
+            rows.last().map(|row| cursor(number(row)))
+        } else {
+            None
+        };
+        Ok(Listed {
+            items: rows.into_iter().map(show).collect::<Result<_, _>>()?,
+            next_cursor,
+        })
+    }
+}
+
+fn cursor(number: i64) -> String {
+    URL_SAFE_NO_PAD.encode(number.to_be_bytes())
+}
+
+fn cursor_number(cursor: &str) -> Option<i64> {
+    let bytes: [u8; 8] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
+    Some(i64::from_be_bytes(bytes)).filter(|number| (1..NUMBER_END).contains(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_strictly() {
+        let read = |query| Page::of_query(query, 100);
+        assert_eq!(read("").unwrap(), Page { after: 0, limit: 20 });
+        let query = format!("limit=7&cursor={}", cursor(1005));
+        assert_eq!(
+            read(&query).unwrap(),
+            Page {
+                after: 1005,
+                limit: 7
+            }
+        );
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=x",
+            "limit=",
+            "limit=1&limit=2",
+            "cursor=",
+            "cursor=!!",
+            "cursor=AAAAAAAAAAA",
+            "offset=3",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_row_too_many_becomes_the_next_page() {
+        let page = Page { after: 0, limit: 2 };
+        let listed = page.of_rows(vec![1001, 1002, 1003], |row| *row, Ok).unwrap();
+        assert_eq!(
+            (listed.items, listed.next_cursor),
+            (vec![1001, 1002], Some(cursor(1002)))
+        );
+        let listed = page.of_rows(vec![1001, 1002], |row| *row, Ok).unwrap();
+        assert_eq!((listed.items, listed.next_cursor), (vec![1001, 1002], None));
+    }
+}

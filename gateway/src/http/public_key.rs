@@ -1,0 +1,20 @@
+//! The vault's public keys with their attestation, on both listeners. The key is the vault's: the gateway cannot open what
+//! is sealed to it, and a client that pins the CA checks that it was handed the right one.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+
+use super::answer::send_json;
+use super::caller::{OpenCall, PartnerCall};
+use crate::error::Error;
+use crate::flows::vault_keys::vault_keys;
+
+/// `GET /customers/public-key` → 200.
+pub(super) async fn for_anyone(call: OpenCall) -> Result<HttpResponse, Error> {
+    send_json(StatusCode::OK, &*vault_keys(call.services()).await?)
+}
+
+/// `GET /lifecycle/v1/public-key` → 200.
+pub(super) async fn for_partners(call: PartnerCall) -> Result<HttpResponse, Error> {
+    send_json(StatusCode::OK, &*vault_keys(call.services()).await?)
+}
