@@ -62,6 +62,12 @@ impl Fields {
         }
     }
 
+    /// Whether a member is there that has not been taken.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     /// Takes a text that must be there.
     pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rule>) -> Option<T> {
         self.required(name, |value| parse(value.as_str().ok_or(NOT_TEXT)?))

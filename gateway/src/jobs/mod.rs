@@ -1,5 +1,6 @@
 //! What goes on without being asked: sweeping what has lapsed and finishing what a crash cut short.
 
+mod card_requests;
 mod registrations;
 mod sweep;
 
@@ -21,6 +22,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
     loop {
         turn.tick().await;
         rates.sweep();
+        log("card requests", card_requests::finish(&services).await);
         log("registrations", registrations::finish(&services).await);
         log("sweep", sweep::sweep(&services).await);
     }

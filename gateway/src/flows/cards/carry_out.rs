@@ -1,0 +1,170 @@
+//! Carries out work that was written down: asks the vault, then writes the effect, files the client's answer and strikes
+//! the work off in one transaction.
+//!
+//! Run by the request itself, by its retry after a crash, and by the job. Each asks the vault in the same words under the
+//! same key, so the vault acts once; whoever strikes the row off writes the effect, so it is written once.
+
+use shared::vault_api::cards::{IssuedCard, SealedAnswer};
+
+use super::{answers, rules_of};
+use crate::clients::vault::{Refusal, VaultError};
+use crate::domain::card::{Card, CardId, CardState, CardType, NewCard, Standing};
+use crate::domain::lock::Lock;
+use crate::error::{Code, Error};
+use crate::services::Services;
+use crate::store::card_requests::{CardRequest, Task};
+use crate::store::idempotency::{self, Answer};
+use crate::store::{StoreError, Tx, card_requests, cards, orders, users};
+
+/// What the vault has done.
+enum Done {
+    Issued { card: NewCard, issued: IssuedCard },
+    Printed(SealedAnswer),
+    Locked(Lock),
+    Removed,
+}
+
+/// Carries out `work` and gives the client's answer.
+///
+/// # Errors
+/// What the vault refused, after which the work is struck off; that the vault or the database is away, after which the job
+/// goes on with it unless the vault certainly did nothing.
+pub async fn carry_out(services: &Services, work: &CardRequest) -> Result<Answer, Error> {
+    match ask(services, work).await {
+        Ok(done) => conclude(services, work, done).await,
+        Err(error) => {
+            if !error.vault_may_have_acted() {
+                give_up(services, work).await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Error> {
+    let (vault, key) = (&services.vault, &work.vault_key);
+    match &work.task {
+        Task::Issue(issue) => {
+            let issued = vault.issue(key, issue.holder(), issue.call()).await?;
+            Ok(Done::Issued {
+                card: issue.card(work.card)?,
+                issued,
+            })
+        }
+        Task::Print(print) => Ok(Done::Printed(vault.print(key, &print.card, &print.call).await?)),
+        Task::Lock(lock) => match vault.lock_finally(key, lock.card(), lock.call()).await {
+            // The flag is set, by an earlier try or under another final code.
+            Ok(_) | Err(VaultError::Refused(Refusal::LockIrreversible)) => Ok(Done::Locked(lock.lock()?)),
+            Err(error) => Err(error.into()),
+        },
+        Task::Remove(remove) => match vault.erase(key, &remove.card, &remove.call).await {
+            Ok(_) | Err(VaultError::Refused(Refusal::CardRemoved)) => Ok(Done::Removed),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+/// The vault did nothing: neither does the gateway, and the client's key is free again.
+async fn give_up(services: &Services, work: &CardRequest) -> Result<(), Error> {
+    let mut tx = services.db.begin().await?;
+    card_requests::strike(&mut tx, work.id).await?;
+    idempotency::abandon(&mut tx, work.entry).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result<Answer, Error> {
+    let mut tx = services.db.begin().await?;
+    let ours = card_requests::strike(&mut tx, work.id).await?;
+    let outcome = match done {
+        Done::Issued { card, issued } => issued_card(&mut tx, ours, card, issued).await?,
+        Done::Printed(sealed) => printed(services, &mut tx, ours, work.card, sealed).await?,
+        Done::Locked(lock) => locked(services, &mut tx, ours, work.card, lock).await?,
+        Done::Removed => removed(&mut tx, ours, work.card).await?,
+    };
+    match &outcome {
+        Ok(answer) => idempotency::complete(&mut tx, work.entry, answer).await?,
+        Err(_) => idempotency::abandon(&mut tx, work.entry).await?,
+    }
+    tx.commit().await?;
+    outcome
+}
+
+/// The outcome of an effect within its transaction: the outer error is the machine's, and nothing of it is kept; the inner
+/// one is the client's answer.
+type Effect = Result<Result<Answer, Error>, Error>;
+
+async fn issued_card(tx: &mut Tx, ours: bool, card: NewCard, issued: IssuedCard) -> Effect {
+    let IssuedCard {
+        card: token,
+        masked_card_no,
+        exp,
+        payload,
+        vault_proof,
+    } = issued;
+    let payload = payload
+        .ok_or_else(|| Error::internal("the vault issued a card without the answer it was asked for"))?;
+    if ours {
+        cards::insert(tx, &card.issued(token, masked_card_no, exp)).await?;
+    }
+    Ok(answers::sealed_created(&payload, vault_proof))
+}
+
+async fn printed(services: &Services, tx: &mut Tx, ours: bool, id: CardId, sealed: SealedAnswer) -> Effect {
+    let SealedAnswer {
+        payload,
+        vault_proof,
+        order,
+    } = sealed;
+    let order = order.ok_or_else(|| Error::internal("the vault placed an order without a token"))?;
+    if ours {
+        let card = taken(tx, id).await?;
+        let standing = Standing {
+            kind: CardType::DigitalFirst,
+            ..card.standing
+        };
+        cards::set_standing(tx, id, standing).await?;
+        orders::insert_print(tx, &order, id, services.now()).await?;
+    }
+    Ok(answers::sealed_created(&payload, vault_proof))
+}
+
+/// The state may have changed since the lock was asked for; it is judged again. A final lock loses only to removal and to
+/// another final lock.
+async fn locked(services: &Services, tx: &mut Tx, ours: bool, id: CardId, lock: Lock) -> Effect {
+    let mut card = taken(tx, id).await?;
+    let user = users::find(tx, card.user)
+        .await?
+        .ok_or(StoreError::Corrupt("a card's user is gone"))?;
+    let rules = rules_of(services.program_of(&user)?);
+    if ours {
+        match card.standing.lock(lock, rules) {
+            Ok(state) => card.standing.state = state,
+            Err(refusal) => return Ok(Err(refusal.into())),
+        }
+        cards::set_standing(tx, id, card.standing).await?;
+    }
+    Ok(answers::masked(&card, lock.placed_by, rules))
+}
+
+async fn removed(tx: &mut Tx, ours: bool, id: CardId) -> Effect {
+    if ours {
+        let card = taken(tx, id).await?;
+        cards::set_standing(
+            tx,
+            id,
+            Standing {
+                state: CardState::Removed,
+                ..card.standing
+            },
+        )
+        .await?;
+    }
+    Ok(Ok(answers::nothing()))
+}
+
+async fn taken(tx: &mut Tx, id: CardId) -> Result<Card, Error> {
+    cards::take(tx, id)
+        .await?
+        .ok_or_else(|| Error::from(Code::Internal).caused_by("the card of a request is gone"))
+}

@@ -1,0 +1,61 @@
+//! A new CVV, told to the holder alone.
+
+use serde_json::json;
+use shared::public_key::PublicKey;
+use shared::vault_api::PublicMembers;
+use shared::vault_api::cards::{ProvenOperation, Recipient};
+
+use super::ask;
+use super::{CardCaller, answers};
+use crate::domain::card::{Action, Card};
+use crate::error::Error;
+use crate::flows::claimed::Opened;
+use crate::services::Services;
+use crate::store::idempotency::{Answer, Claim, Request};
+
+/// Resets a card's CVV and seals the new one to `recipient`.
+///
+/// # Errors
+/// The proof's, the budget's, then the card's state.
+pub async fn reset_cvv(
+    services: &Services,
+    caller: &CardCaller,
+    card: &Card,
+    recipient: PublicKey,
+    holder_proof: Option<String>,
+    request: &Request,
+) -> Result<Answer, Error> {
+    let claim = match ask::begin(services, request).await? {
+        Opened::Replay(answer) => return Ok(answer),
+        Opened::Claim(claim) => claim,
+    };
+    let asked = reset(services, caller, card, recipient, holder_proof, (request, &claim)).await;
+    ask::end(services, &claim, asked).await
+}
+
+async fn reset(
+    services: &Services,
+    caller: &CardCaller,
+    card: &Card,
+    recipient: PublicKey,
+    holder_proof: Option<String>,
+    (request, claim): (&Request, &Claim),
+) -> Result<Answer, Error> {
+    let verdict = card
+        .standing
+        .permits(Action::ResetCvv, caller.party, caller.rules);
+    let members = PublicMembers::from_iter([("id".to_owned(), json!(card.id.0))]);
+    let operation = ProvenOperation {
+        recipient: Recipient {
+            public_key: recipient,
+            members,
+        },
+        holder_proof,
+        refuse: verdict.is_err(),
+        actor: caller.actor.clone(),
+    };
+    let key = ask::vault_key(services, request, claim)?;
+    let asked = services.vault.reset_cvv(&key, &card.token, &operation).await;
+    let sealed = ask::settle(asked, verdict.map_err(Error::from))?;
+    answers::sealed(&sealed.payload, sealed.vault_proof)
+}

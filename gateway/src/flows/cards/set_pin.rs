@@ -1,0 +1,79 @@
+//! A PIN that the holder sealed to the vault. The gateway carries it and cannot read it.
+
+use serde_json::json;
+use shared::jwe::CompactJwe;
+use shared::public_key::PublicKey;
+use shared::vault_api::PublicMembers;
+use shared::vault_api::cards::{Recipient, SetPin};
+
+use super::ask;
+use super::{CardCaller, answers};
+use crate::domain::card::{Action, Card};
+use crate::error::Error;
+use crate::flows::claimed::Opened;
+use crate::services::Services;
+use crate::store::idempotency::{Answer, Claim, Request};
+
+/// Until an online chip transaction is seen, the chip on the plastic knows the old PIN, or none.
+const OFFLINE_PIN_SYNC: &str = "PENDING";
+/// What the seed asks users to be told.
+const NOTICE: &str = "The new PIN reaches the chip of your card with the next chip & PIN transaction, best made at an ATM. \
+    Until then terminals that check the PIN offline may answer \"Incorrect PIN\". Contactless payments use the new PIN at once.";
+
+/// What a caller sends.
+pub struct NewPin {
+    /// The PIN, sealed to the vault.
+    pub payload: CompactJwe,
+    /// To whom the answer is sealed.
+    pub recipient: PublicKey,
+    /// The proof `op: set-pin`.
+    pub holder_proof: Option<String>,
+}
+
+/// Sets a card's PIN.
+///
+/// # Errors
+/// The proof's, the payload's, the budget's, then the card's state.
+pub async fn set_pin(
+    services: &Services,
+    caller: &CardCaller,
+    card: &Card,
+    pin: NewPin,
+    request: &Request,
+) -> Result<Answer, Error> {
+    let claim = match ask::begin(services, request).await? {
+        Opened::Replay(answer) => return Ok(answer),
+        Opened::Claim(claim) => claim,
+    };
+    let asked = set(services, caller, card, pin, (request, &claim)).await;
+    ask::end(services, &claim, asked).await
+}
+
+async fn set(
+    services: &Services,
+    caller: &CardCaller,
+    card: &Card,
+    pin: NewPin,
+    (request, claim): (&Request, &Claim),
+) -> Result<Answer, Error> {
+    let verdict = card.standing.permits(Action::SetPin, caller.party, caller.rules);
+    let members = PublicMembers::from_iter([
+        ("id".to_owned(), json!(card.id.0)),
+        ("offlinePinSync".to_owned(), json!(OFFLINE_PIN_SYNC)),
+        ("notice".to_owned(), json!(NOTICE)),
+    ]);
+    let operation = SetPin {
+        recipient: Recipient {
+            public_key: pin.recipient,
+            members,
+        },
+        payload: pin.payload.as_str().to_owned(),
+        holder_proof: pin.holder_proof,
+        refuse: verdict.is_err(),
+        actor: caller.actor.clone(),
+    };
+    let key = ask::vault_key(services, request, claim)?;
+    let asked = services.vault.set_pin(&key, &card.token, &operation).await;
+    let sealed = ask::settle(asked, verdict.map_err(Error::from))?;
+    answers::sealed(&sealed.payload, sealed.vault_proof)
+}

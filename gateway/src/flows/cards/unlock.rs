@@ -1,0 +1,84 @@
+//! Lift a lock. Lifting code 6 clears the PIN try counter in the vault first, so that a card that is open again can be
+//! used; should the gateway fail in between, the lock still holds.
+
+use shared::vault_api::cards::CardOperation;
+
+use super::{CardCaller, answers, ask};
+use crate::domain::card::{Card, CardId};
+use crate::domain::lock::LockCode;
+use crate::error::{Code, Error};
+use crate::flows::claimed::{Opened, open};
+use crate::services::Services;
+use crate::store::idempotency::{Answer, Claim, Request};
+use crate::store::{Tx, cards};
+
+/// Unlocks a card.
+///
+/// # Errors
+/// `CARD_REMOVED`, `NOT_LOCKED`, `LOCK_IRREVERSIBLE`, `LOCK_NOT_YOURS`; for code 6, that the vault is away.
+pub async fn unlock(
+    services: &Services,
+    caller: &CardCaller,
+    card: CardId,
+    request: &Request,
+) -> Result<Answer, Error> {
+    let mut tx = services.db.begin().await?;
+    let claim = match open(services, &mut tx, request).await? {
+        Opened::Replay(answer) => return Ok(answer),
+        Opened::Claim(claim) => claim,
+    };
+    let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let (_, lifted) = taken.standing.unlock(caller.party, caller.rules)?;
+    if lifted.code != LockCode::PinTriesExceeded {
+        return lift(caller, tx, taken, &claim).await;
+    }
+    tx.commit().await?;
+    let outcome = match clear_pin_tries(services, caller, &taken, request, &claim).await {
+        Ok(()) => lift_again(services, caller, card, &claim).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(answer) => Ok(answer),
+        Err(error) => ask::end(services, &claim, Err(error)).await,
+    }
+}
+
+async fn clear_pin_tries(
+    services: &Services,
+    caller: &CardCaller,
+    card: &Card,
+    request: &Request,
+    claim: &Claim,
+) -> Result<(), Error> {
+    let key = ask::vault_key(services, request, claim)?;
+    let operation = CardOperation {
+        actor: caller.actor.clone(),
+    };
+    services
+        .vault
+        .clear_pin_tries(&key, &card.token, &operation)
+        .await?;
+    Ok(())
+}
+
+/// The lock may have changed while the vault was asked: it is judged again.
+async fn lift_again(
+    services: &Services,
+    caller: &CardCaller,
+    card: CardId,
+    claim: &Claim,
+) -> Result<Answer, Error> {
+    let mut tx = services.db.begin().await?;
+    let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    lift(caller, tx, taken, claim).await
+}
+
+async fn lift(caller: &CardCaller, mut tx: Tx, mut card: Card, claim: &Claim) -> Result<Answer, Error> {
+    let (state, _) = card.standing.unlock(caller.party, caller.rules)?;
+    card.standing.state = state;
+    cards::set_standing(&mut tx, card.id, card.standing).await?;
+    let answer = answers::masked(&card, caller.party, caller.rules)?;
+    claim.complete(&mut tx, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
+}

@@ -1,0 +1,95 @@
+//! `POST …/cards/virtual`: a new virtual card, asked for in clear or sealed to the vault.
+
+use actix_web::HttpResponse;
+use shared::problem::FieldError;
+
+use super::{CardCall, body, settle};
+use crate::domain::balance::BalanceId;
+use crate::domain::card::CardName;
+use crate::domain::rule::Rule;
+use crate::error::{Code, Error};
+use crate::flows::cards::create_virtual::{self, CardWish, IssueProof, NewCardBody, NewVirtualCard};
+use crate::http::answer::send;
+use crate::http::body::Fields;
+use crate::http::caller::Call;
+use crate::http::enc::EncBody;
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const PROOF_NEEDS_KEY: Rule = Rule {
+    code: "REQUIRED",
+    message: "A Holder-Proof of op issue names the request's Idempotency-Key.",
+};
+
+pub(in crate::http) async fn create<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
+    let enc = call.enc()?;
+    let (mut call, caller) = settle(call).await?;
+    let (body, request) = call.enc_body(&enc).await?;
+    let proof = issue_proof(&call)?;
+    let (proof, missing) = match proof {
+        ProofHeaders::None => (None, false),
+        ProofHeaders::Keyed(proof) => (Some(proof), false),
+        ProofHeaders::WithoutKey => (None, true),
+    };
+    let body = match body {
+        EncBody::Sealed(text) => {
+            let jwe = body::jwe(call.services(), &caller, &text)?;
+            if missing {
+                return Err(Error::invalid(vec![key_missing()]));
+            }
+            NewCardBody::Sealed(jwe)
+        }
+        EncBody::Empty if enc.encrypted => return Err(Code::InvalidPayload.into()),
+        EncBody::Empty => NewCardBody::Plain(wish(Fields::empty(), missing)?),
+        EncBody::Plain(fields) => NewCardBody::Plain(wish(fields, missing)?),
+    };
+    let new = NewVirtualCard {
+        body,
+        recipient: enc.public_key,
+        proof,
+    };
+    let request = call.scoped(request);
+    send(create_virtual::create_virtual(call.services(), &caller, new, &request).await?)
+}
+
+fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
+    // A number beyond every balance is nobody's balance: the state's matter, not the shape's.
+    let balance = fields.integer("balanceId", |number| Ok(BalanceId(number)));
+    let name = fields.optional_text("name", CardName::parse);
+    if key_missing {
+        fields.refuse(IDEMPOTENCY_KEY, PROOF_NEEDS_KEY);
+    }
+    fields.finish(|| {
+        Some(CardWish {
+            balance: balance?,
+            name,
+        })
+    })
+}
+
+enum ProofHeaders {
+    None,
+    Keyed(IssueProof),
+    WithoutKey,
+}
+
+fn issue_proof(call: &Call) -> Result<ProofHeaders, Error> {
+    let Some(holder_proof) = call.holder_proof()? else {
+        return Ok(ProofHeaders::None);
+    };
+    Ok(match call.idempotency_key()? {
+        Some(issue_key) => ProofHeaders::Keyed(IssueProof {
+            holder_proof,
+            issue_key,
+        }),
+        None => ProofHeaders::WithoutKey,
+    })
+}
+
+fn key_missing() -> FieldError {
+    let Rule { code, message } = PROOF_NEEDS_KEY;
+    FieldError {
+        field: IDEMPOTENCY_KEY.into(),
+        code: code.into(),
+        message: message.into(),
+    }
+}

@@ -1,0 +1,32 @@
+//! `POST …/cards/{cardId}/lock`: lock the card, for a reason of the table.
+
+use actix_web::HttpResponse;
+
+use super::{CardCall, card, settle};
+use crate::domain::lock::LockCode;
+use crate::domain::rule::Rule;
+use crate::error::Error;
+use crate::flows::cards;
+use crate::http::answer::send;
+use crate::http::body::Fields;
+
+const NOT_A_LOCK_CODE: Rule = Rule {
+    code: "NOT_A_LOCK_CODE",
+    message: "Must be a reason code, 1 to 8.",
+};
+
+pub(in crate::http) async fn lock<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
+    let (mut call, caller) = settle(call).await?;
+    let card = card(&call, &caller).await?;
+    let (fields, request) = call.fields().await?;
+    let code = reason(fields)?;
+    let request = call.scoped(request);
+    send(cards::lock::lock(call.services(), &caller, card.id, code, &request).await?)
+}
+
+fn reason(mut fields: Fields) -> Result<LockCode, Error> {
+    let code = fields.integer("reasonCode", |number| {
+        LockCode::from_number(number).ok_or(NOT_A_LOCK_CODE)
+    });
+    fields.finish(|| code)
+}

@@ -1,0 +1,65 @@
+//! Doors to cards. Users and partners ask for the same things in the same words, so a door is written once and opened on
+//! both channels; what one channel lacks is left out of the table in `http`.
+
+mod body;
+pub(super) mod challenge;
+pub(super) mod create_virtual;
+pub(super) mod list;
+pub(super) mod lock;
+pub(super) mod print;
+pub(super) mod remove;
+pub(super) mod reset_cvv;
+pub(super) mod reveal;
+pub(super) mod set_pin;
+pub(super) mod unlock;
+
+use std::ops::Deref;
+
+use actix_web::FromRequest;
+
+use super::caller::{Call, Customer, PartnerCall, UserCall};
+use crate::domain::card::{Card, CardId};
+use crate::error::Error;
+use crate::flows::cards::CardCaller;
+
+/// A caller who may ask about a user's cards: the user, or the user's partner. Headers are judged before it is settled
+/// whose cards these are.
+pub(super) trait CardCall: FromRequest + Deref<Target = Call> + 'static {
+    /// Settles whose cards the path speaks of.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a user who is not the partner's.
+    async fn customer(self) -> Result<Customer, Error>;
+}
+
+impl CardCall for UserCall {
+    async fn customer(self) -> Result<Customer, Error> {
+        Ok(self.into_customer())
+    }
+}
+
+impl CardCall for PartnerCall {
+    async fn customer(self) -> Result<Customer, Error> {
+        self.into_customer().await
+    }
+}
+
+/// Settles whose cards the path speaks of, and by which rules.
+async fn settle<C: CardCall>(call: C) -> Result<(Customer, CardCaller), Error> {
+    let customer = call.customer().await?;
+    let caller = CardCaller::new(
+        customer.services(),
+        customer.user.clone(),
+        customer.party,
+        customer.actor.clone(),
+    )?;
+    Ok((customer, caller))
+}
+
+/// The card that the path names, as it stands.
+///
+/// # Errors
+/// `NOT_FOUND` for a card that is not the user's.
+async fn card(call: &Customer, caller: &CardCaller) -> Result<Card, Error> {
+    caller.card(call.services(), CardId(call.number("cardId")?)).await
+}

@@ -1,0 +1,42 @@
+//! `POST …/cards/{cardId}/print`: plastic of a virtual card. Without a body it goes to the address on file; another
+//! address comes sealed to the vault, under proof.
+
+use actix_web::HttpResponse;
+use shared::jwe::CompactJwe;
+
+use super::{CardCall, body, card, settle};
+use crate::error::{Code, Error};
+use crate::flows::cards::CardCaller;
+use crate::flows::cards::print::{self, Plastic};
+use crate::http::answer::send;
+use crate::http::enc::EncBody;
+use crate::services::Services;
+
+/// The members with which a caller would send an address in clear, or say that it is sealed without saying so in the header.
+const ADDRESS_MEMBERS: [&str; 2] = ["deliveryAddress", "payload"];
+
+pub(in crate::http) async fn print<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
+    let enc = call.enc()?;
+    let (mut call, caller) = settle(call).await?;
+    let card = card(&call, &caller).await?;
+    let (body, request) = call.enc_body(&enc).await?;
+    let payload = payload(call.services(), &caller, body)?;
+    let plastic = Plastic {
+        payload,
+        recipient: enc.public_key,
+        holder_proof: call.holder_proof()?,
+    };
+    let request = call.scoped(request);
+    send(print::print(call.services(), &caller, card.id, plastic, &request).await?)
+}
+
+fn payload(services: &Services, caller: &CardCaller, body: EncBody) -> Result<Option<CompactJwe>, Error> {
+    match body {
+        EncBody::Empty => Ok(None),
+        EncBody::Sealed(text) => body::jwe(services, caller, &text).map(Some),
+        EncBody::Plain(fields) if ADDRESS_MEMBERS.iter().any(|name| fields.has(name)) => {
+            Err(Code::EncryptionRequired.into())
+        }
+        EncBody::Plain(fields) => body::none(fields).map(|()| None),
+    }
+}

@@ -1,0 +1,26 @@
+//! `POST /customers/me/cards/{cardId}/cvv`: a new CVV, for the holder's eyes.
+
+use actix_web::HttpResponse;
+
+use super::{CardCall, body, card, settle};
+use crate::error::{Code, Error};
+use crate::flows::cards;
+use crate::http::answer::send;
+use crate::http::enc::EncBody;
+
+pub(in crate::http) async fn reset<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
+    let enc = call.enc()?;
+    let (mut call, caller) = settle(call).await?;
+    let card = card(&call, &caller).await?;
+    let (body, request) = call.enc_body(&enc).await?;
+    match body {
+        EncBody::Empty => {}
+        EncBody::Plain(fields) => body::none(fields)?,
+        EncBody::Sealed(_) => return Err(Code::InvalidPayload.into()),
+    }
+    let proof = call.holder_proof()?;
+    call.rates().reveals.check(&caller.user.id)?;
+    let request = call.scoped(request);
+    let recipient = enc.public_key;
+    send(cards::reset_cvv::reset_cvv(call.services(), &caller, &card, recipient, proof, &request).await?)
+}

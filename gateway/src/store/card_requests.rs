@@ -1,0 +1,263 @@
+//! What is being done to cards at the vault: written down before the vault is asked, repeated word for word until it has
+//! answered, struck off in the transaction of its effect. So a crash between the two neither loses nor doubles anything.
+
+use serde::{Deserialize, Serialize};
+use shared::ids::{CardToken, HolderToken, IdempotencyKey};
+use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard};
+use sqlx::any::AnyRow;
+use time::{Duration, OffsetDateTime};
+
+use super::row::{get, parse};
+use super::{Sequence, StoreError, Tx, instant, millis};
+use crate::domain::balance::BalanceId;
+use crate::domain::card::{CardId, CardName, NewCard};
+use crate::domain::lock::{Lock, LockCode, Party};
+use crate::domain::user::UserId;
+
+/// How long the request itself has to bring its work to an end before the job takes over, and between tries of the job.
+/// Longer than all time limits of a request together.
+pub const PATIENCE: Duration = Duration::seconds(60);
+
+/// Work under way.
+pub struct CardRequest {
+    /// Its number.
+    pub id: CardRequestId,
+    /// The card, or the number of the card to be.
+    pub card: CardId,
+    /// The client's idempotency entry, if its request had a key.
+    pub entry: Option<i64>,
+    /// The key under which the vault is asked.
+    pub vault_key: IdempotencyKey,
+    /// What is asked of the vault, and what follows from it here.
+    pub task: Task,
+}
+
+/// The number of work under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardRequestId(pub i64);
+
+/// A call to the vault, word for word, and what its effect here will be.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Task {
+    /// Issue a virtual card.
+    Issue(Issue),
+    /// Order plastic of a virtual card.
+    Print(Print),
+    /// Lock a card for good.
+    Lock(FinalLock),
+    /// Remove a card.
+    Remove(Remove),
+}
+
+/// Issue a virtual card.
+#[derive(Serialize, Deserialize)]
+pub struct Issue {
+    holder: HolderToken,
+    user: i64,
+    balance: i64,
+    name: Option<String>,
+    asked_at: i64,
+    call: IssueCard,
+}
+
+impl Issue {
+    /// Issuing `card` to `holder` by `call`.
+    #[must_use]
+    pub fn new(holder: HolderToken, card: &NewCard, call: IssueCard) -> Self {
+        Self {
+            holder,
+            user: card.user.0,
+            balance: card.balance.0,
+            name: card.name.as_ref().map(|name| name.as_str().to_owned()),
+            asked_at: millis(card.created_at),
+            call,
+        }
+    }
+
+    /// Whose card it will be, in the vault's words.
+    #[must_use]
+    pub const fn holder(&self) -> &HolderToken {
+        &self.holder
+    }
+
+    /// What the vault is asked.
+    #[must_use]
+    pub const fn call(&self) -> &IssueCard {
+        &self.call
+    }
+
+    /// The card to be, under the number that was set aside for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`].
+    pub fn card(&self, id: CardId) -> Result<NewCard, StoreError> {
+        let name = self.name.as_deref().map(CardName::parse).transpose();
+        Ok(NewCard {
+            id,
+            user: UserId(self.user),
+            balance: BalanceId(self.balance),
+            name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
+            created_at: instant(self.asked_at)?,
+        })
+    }
+}
+
+/// Order plastic of a virtual card.
+#[derive(Serialize, Deserialize)]
+pub struct Print {
+    /// The card.
+    pub card: CardToken,
+    /// What the vault is asked.
+    pub call: PrintCard,
+}
+
+/// Lock a card for good.
+#[derive(Serialize, Deserialize)]
+pub struct FinalLock {
+    card: CardToken,
+    code: u8,
+    placed_by: String,
+    placed_at: i64,
+    call: LockFinally,
+}
+
+impl FinalLock {
+    /// Placing `lock`, an irreversible one, on `card` by `call`.
+    #[must_use]
+    pub fn new(card: CardToken, lock: Lock, call: LockFinally) -> Self {
+        Self {
+            card,
+            code: lock.code.number(),
+            placed_by: lock.placed_by.as_str().to_owned(),
+            placed_at: millis(lock.placed_at),
+            call,
+        }
+    }
+
+    /// The card.
+    #[must_use]
+    pub const fn card(&self) -> &CardToken {
+        &self.card
+    }
+
+    /// What the vault is asked.
+    #[must_use]
+    pub const fn call(&self) -> &LockFinally {
+        &self.call
+    }
+
+    /// The lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`].
+    pub fn lock(&self) -> Result<Lock, StoreError> {
+        Ok(Lock {
+            code: LockCode::from_number(self.code.into()).ok_or(StoreError::Corrupt("task.code"))?,
+            placed_by: Party::from_name(&self.placed_by).ok_or(StoreError::Corrupt("task.placed_by"))?,
+            placed_at: instant(self.placed_at)?,
+        })
+    }
+}
+
+/// Remove a card.
+#[derive(Serialize, Deserialize)]
+pub struct Remove {
+    /// The card.
+    pub card: CardToken,
+    /// What the vault is asked.
+    pub call: CardOperation,
+}
+
+fn of_row(row: &AnyRow) -> Result<CardRequest, StoreError> {
+    Ok(CardRequest {
+        id: CardRequestId(get(row, "id")?),
+        card: CardId(get(row, "card_id")?),
+        entry: get(row, "request_id")?,
+        vault_key: parse(row, "vault_key")?,
+        task: serde_json::from_str(&get::<String>(row, "task")?).map_err(|_| StoreError::Corrupt("task"))?,
+    })
+}
+
+/// Writes work down, before the vault is asked.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn begin(
+    tx: &mut Tx,
+    card: CardId,
+    entry: Option<i64>,
+    vault_key: IdempotencyKey,
+    task: Task,
+    now: OffsetDateTime,
+) -> Result<CardRequest, StoreError> {
+    let id = tx.next_number(Sequence::CardRequests).await?;
+    let written = serde_json::to_string(&task).map_err(|_| StoreError::Corrupt("task"))?;
+    sqlx::query(
+        "INSERT INTO card_requests (id, card_id, request_id, vault_key, task, next_try_at, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(id)
+    .bind(card.0)
+    .bind(entry)
+    .bind(vault_key.as_str())
+    .bind(written)
+    .bind(millis(now + PATIENCE))
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(CardRequest {
+        id: CardRequestId(id),
+        card,
+        entry,
+        vault_key,
+        task,
+    })
+}
+
+/// What an earlier try of the client's request had begun.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_entry(tx: &mut Tx, entry: Option<i64>) -> Result<Option<CardRequest>, StoreError> {
+    let Some(entry) = entry else { return Ok(None) };
+    let row = sqlx::query("SELECT * FROM card_requests WHERE request_id = $1")
+        .bind(entry)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
+/// Strikes work off: it has its effect in this transaction, or certainly none at the vault. `false` when somebody else
+/// has struck it off, and its effect is there.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn strike(tx: &mut Tx, id: CardRequestId) -> Result<bool, StoreError> {
+    let struck = sqlx::query("DELETE FROM card_requests WHERE id = $1")
+        .bind(id.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(struck.rows_affected() == 1)
+}
+
+/// Takes work that was left behind, oldest first, and sets its next try a while off. At most `most`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_overdue(
+    tx: &mut Tx,
+    now: OffsetDateTime,
+    most: i64,
+) -> Result<Vec<CardRequest>, StoreError> {
+    let rows = sqlx::query(
+        "UPDATE card_requests SET next_try_at = $2 WHERE id IN \
+         (SELECT id FROM card_requests WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT $3) RETURNING *",
+    )
+    .bind(millis(now))
+    .bind(millis(now + PATIENCE))
+    .bind(most)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(of_row).collect()
+}

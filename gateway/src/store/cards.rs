@@ -1,0 +1,208 @@
+//! Cards. Whoever changes one takes it first ([`take`]), so that two changes at once follow one another.
+
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::row::{get, named, parse};
+use super::{StoreError, Tx, instant, millis};
+use crate::domain::balance::BalanceId;
+use crate::domain::card::{Card, CardId, CardName, CardState, CardType, Standing, Unlocked};
+use crate::domain::lock::{Lock, LockCode, Party};
+use crate::domain::user::UserId;
+
+fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
+    let name: Option<String> = get(row, "name")?;
+    Ok(Card {
+        id: CardId(get(row, "id")?),
+        token: parse(row, "token")?,
+        user: UserId(get(row, "user_id")?),
+        balance: BalanceId(get(row, "balance_id")?),
+        standing: Standing {
+            kind: named(row, "kind", CardType::from_name)?,
+            state: state_of_row(row)?,
+        },
+        masked: parse(row, "masked")?,
+        exp: parse(row, "exp")?,
+        name: name
+            .as_deref()
+            .map(CardName::parse)
+            .transpose()
+            .map_err(|_| StoreError::Corrupt("name"))?,
+        created_at: instant(get(row, "created_at")?)?,
+    })
+}
+
+fn state_of_row(row: &AnyRow) -> Result<CardState, StoreError> {
+    match get::<String>(row, "state")?.as_str() {
+        "ORDERED" => Ok(CardState::Ordered),
+        "INACTIVE" => Ok(CardState::Inactive),
+        "ACTIVE" => Ok(CardState::Active),
+        "LOCKED" => Ok(CardState::Locked {
+            lock: lock_of_row(row)?,
+            from: named(row, "lock_from", unlocked)?,
+        }),
+        "REMOVED" => Ok(CardState::Removed),
+        _ => Err(StoreError::Corrupt("state")),
+    }
+}
+
+fn lock_of_row(row: &AnyRow) -> Result<Lock, StoreError> {
+    Ok(Lock {
+        code: LockCode::from_number(get(row, "lock_code")?).ok_or(StoreError::Corrupt("lock_code"))?,
+        placed_by: named(row, "lock_placed_by", Party::from_name)?,
+        placed_at: instant(get(row, "lock_placed_at")?)?,
+    })
+}
+
+fn unlocked(name: &str) -> Option<Unlocked> {
+    [Unlocked::Inactive, Unlocked::Active]
+        .into_iter()
+        .find(|state| CardState::from(*state).as_str() == name)
+}
+
+/// The columns of a state: its name, then code, party and time of the lock and the state under it.
+type StateColumns = (
+    &'static str,
+    Option<i64>,
+    Option<&'static str>,
+    Option<i64>,
+    Option<&'static str>,
+);
+
+fn state_columns(state: CardState) -> StateColumns {
+    match state {
+        CardState::Ordered | CardState::Inactive | CardState::Active | CardState::Removed => {
+            (state.as_str(), None, None, None, None)
+        }
+        CardState::Locked { lock, from } => (
+            state.as_str(),
+            Some(lock.code.number().into()),
+            Some(lock.placed_by.as_str()),
+            Some(millis(lock.placed_at)),
+            Some(CardState::from(from).as_str()),
+        ),
+    }
+}
+
+/// Files a new card.
+///
+/// # Errors
+/// [`StoreError`] of the database; [`StoreError::Duplicate`] for a token or number that is there already.
+pub async fn insert(tx: &mut Tx, card: &Card) -> Result<(), StoreError> {
+    let (state, code, placed_by, placed_at, from) = state_columns(card.standing.state);
+    sqlx::query(
+        "INSERT INTO cards (id, token, user_id, balance_id, kind, state, lock_code, lock_placed_by, lock_placed_at, \
+         lock_from, masked, exp, name, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    )
+    .bind(card.id.0)
+    .bind(card.token.as_str())
+    .bind(card.user.0)
+    .bind(card.balance.0)
+    .bind(card.standing.kind.as_str())
+    .bind(state)
+    .bind(code)
+    .bind(placed_by)
+    .bind(placed_at)
+    .bind(from)
+    .bind(card.masked.as_str())
+    .bind(card.exp.to_string())
+    .bind(card.name.as_ref().map(CardName::as_str))
+    .bind(millis(card.created_at))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A card of this user, removed ones among them.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(
+    connection: &mut AnyConnection,
+    user: UserId,
+    id: CardId,
+) -> Result<Option<Card>, StoreError> {
+    let row = sqlx::query("SELECT * FROM cards WHERE id = $1 AND user_id = $2")
+        .bind(id.0)
+        .bind(user.0)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
+/// A card, to be changed in this transaction: nobody else changes it before the transaction ends.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take(tx: &mut Tx, id: CardId) -> Result<Option<Card>, StoreError> {
+    // An update locks the row on PostgreSQL, in the words that SQLite has too; SQLite has one writer anyway.
+    let row = sqlx::query("UPDATE cards SET state = state WHERE id = $1 RETURNING *")
+        .bind(id.0)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
+/// Changes what a card is and where it stands. The card was taken in this transaction.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn set_standing(tx: &mut Tx, id: CardId, standing: Standing) -> Result<(), StoreError> {
+    let (state, code, placed_by, placed_at, from) = state_columns(standing.state);
+    sqlx::query(
+        "UPDATE cards SET kind = $2, state = $3, lock_code = $4, lock_placed_by = $5, lock_placed_at = $6, \
+         lock_from = $7 WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(standing.kind.as_str())
+    .bind(state)
+    .bind(code)
+    .bind(placed_by)
+    .bind(placed_at)
+    .bind(from)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The cards that a user is shown, in the order of their numbers: at most `most`, beginning after `after`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn shown_of_user(
+    connection: &mut AnyConnection,
+    user: UserId,
+    after: CardId,
+    most: i64,
+) -> Result<Vec<Card>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM cards WHERE user_id = $1 AND id > $2 AND state NOT IN ('ORDERED', 'REMOVED') \
+         ORDER BY id LIMIT $3",
+    )
+    .bind(user.0)
+    .bind(after.0)
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(of_row).collect()
+}
+
+/// The cards of a balance that its user is shown, in the order of their numbers; at most `most`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn shown_of_balance(
+    connection: &mut AnyConnection,
+    balance: BalanceId,
+    most: i64,
+) -> Result<Vec<Card>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM cards WHERE balance_id = $1 AND state NOT IN ('ORDERED', 'REMOVED') ORDER BY id LIMIT $2",
+    )
+    .bind(balance.0)
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(of_row).collect()
+}
