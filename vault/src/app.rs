@@ -24,11 +24,13 @@ use crate::open_vault::Surroundings;
 use crate::process::Process;
 use crate::random::Random;
 use crate::signer::ReloadingSigner;
-use crate::store::Store;
+use crate::store::{EngineError, Store};
 
 /// How soon replaced certificates and revocation lists are in force.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 const SECONDS_PER_DAY: i64 = 86_400;
+/// Exit status after a failed store (`EX_IOERR` of sysexits).
+const STORE_FAILED: i32 = 74;
 
 /// Why the vault cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,13 @@ fn cannot<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         what,
         source: source.into(),
     }
+}
+
+/// Ends the process at once. What a failed store holds is known only after it was opened anew, and closing it in order
+/// would be one more write.
+fn abandon(error: &EngineError) -> ! {
+    tracing::error!(%error, "the store failed: the process ends and must be started anew");
+    std::process::exit(STORE_FAILED);
 }
 
 /// Everything that stands in certificate files.
@@ -129,7 +138,7 @@ pub fn epoch_files(config: &Config) -> Result<EpochFiles, StartError> {
 /// Serves until a signal, or until the store fails.
 ///
 /// # Errors
-/// [`StartError`]; a failed store among them, since a process with a store that may have lost a write must not go on.
+/// [`StartError`]. A store that fails while serving ends the process.
 pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
     let store = open_store(config)?;
     let certificates = Certificates::load(&config.tls, &clock)?;
@@ -167,7 +176,7 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
     let running = server.run();
     let ended = tokio::select! {
         ended = running => ended.map_err(cannot("listener")),
-        error = store.failed() => Err(cannot("store")(error.to_string())),
+        error = store.failed() => abandon(&error),
         () = watch(RELOAD_EVERY, certificates.reloading()) => Ok(()),
         () = jobs::run(process.clone()) => Ok(()),
     };

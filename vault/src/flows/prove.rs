@@ -73,7 +73,8 @@ impl OpenVault {
                 Err(Error::ProofRequired)
             };
         };
-        self.judge_given_proof(header, claim).map(|proven| Permit::Proven(Box::new(proven)))
+        self.judge_given_proof(header, claim)
+            .map(|proven| Permit::Proven(Box::new(proven)))
     }
 
     /// Judges a proof that came along, needed or not.
