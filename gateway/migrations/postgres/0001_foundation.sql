@@ -113,9 +113,11 @@ CREATE UNIQUE INDEX installations_in_use ON installations (user_id, device_id) W
 CREATE TABLE sessions (
     token_hash BYTEA NOT NULL PRIMARY KEY, -- SHA-256
     installation_id BIGINT NOT NULL REFERENCES installations (id),
+    request_id BIGINT, -- the idempotency entry of the request that began it: a retry replaces the token
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX sessions_by_installation ON sessions (installation_id);
+CREATE UNIQUE INDEX sessions_by_request ON sessions (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Also for installations that do not exist: a stranger learns nothing from the difference.

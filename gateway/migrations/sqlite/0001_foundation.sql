@@ -112,9 +112,11 @@ CREATE UNIQUE INDEX installations_in_use ON installations (user_id, device_id) W
 CREATE TABLE sessions (
     token_hash BLOB NOT NULL PRIMARY KEY, -- SHA-256
     installation_id INTEGER NOT NULL REFERENCES installations (id),
+    request_id INTEGER, -- the idempotency entry of the request that began it: a retry replaces the token
     expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX sessions_by_installation ON sessions (installation_id);
+CREATE UNIQUE INDEX sessions_by_request ON sessions (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Also for installations that do not exist: a stranger learns nothing from the difference.

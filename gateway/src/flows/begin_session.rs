@@ -1,5 +1,10 @@
 //! Begins a session within the transaction that earned it.
+//!
+//! Nothing that is kept of the request holds the token: the same request again replaces the session's token by another one,
+//! voids the first, and leaves the session's end where it was.
 
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
@@ -7,6 +12,7 @@ use super::secret::token;
 use crate::domain::installation::InstallationId;
 use crate::error::Error;
 use crate::services::Services;
+use crate::store::idempotency::{Answer, Claim};
 use crate::store::{Tx, sessions};
 
 /// What a session token begins with.
@@ -20,14 +26,50 @@ pub struct NewSession {
     pub expires_at: OffsetDateTime,
 }
 
-/// Begins a session of an installation.
-pub(super) async fn begin_session(
+/// What is kept of an answered request: how to find its session, and what else its answer said.
+#[derive(Serialize, Deserialize)]
+struct Kept<T> {
+    request: i64,
+    said: T,
+}
+
+/// Begins a session of an installation, and files what a retry needs; `said` is the rest of the answer.
+pub(super) async fn begin_session<T: Serialize>(
     services: &Services,
     tx: &mut Tx,
     installation: InstallationId,
+    claim: &Claim,
+    said: &T,
 ) -> Result<NewSession, Error> {
     let (token, token_hash) = token(services, PREFIX)?;
     let expires_at = services.now() + Duration::minutes(i64::from(services.config.sessions.minutes));
-    sessions::insert(tx, &token_hash, installation, expires_at).await?;
+    sessions::insert(tx, &token_hash, installation, claim.entry(), expires_at).await?;
+    if let Some(request) = claim.entry() {
+        let body = serde_json::to_vec(&Kept { request, said })
+            .map_err(|_| Error::internal("what is kept of a session cannot be written"))?;
+        claim
+            .complete(
+                tx,
+                &Answer {
+                    status: 201,
+                    vault_proof: None,
+                    body,
+                },
+            )
+            .await?;
+    }
     Ok(NewSession { token, expires_at })
+}
+
+/// The session of an answered request under another token; none when it has ended.
+pub(super) async fn renew_session<T: DeserializeOwned>(
+    services: &Services,
+    tx: &mut Tx,
+    kept: &Answer,
+) -> Result<Option<(InstallationId, NewSession, T)>, Error> {
+    let kept: Kept<T> = serde_json::from_slice(&kept.body)
+        .map_err(|_| Error::internal("what is kept of a session cannot be read"))?;
+    let (token, token_hash) = token(services, PREFIX)?;
+    let renewed = sessions::replace_token(tx, kept.request, &token_hash, services.now()).await?;
+    Ok(renewed.map(|(installation, expires_at)| (installation, NewSession { token, expires_at }, kept.said)))
 }

@@ -7,13 +7,15 @@ use shared::jws::session_proof;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::begin_session::{NewSession, begin_session};
+use super::begin_session::{NewSession, begin_session, renew_session};
+use super::claimed::{Opened, open};
 use super::secret::{hash, token};
 use crate::domain::installation::{AppPin, InstallationId};
 use crate::error::{Code, Error};
 use crate::services::Services;
+use crate::store::idempotency::Request;
 use crate::store::installations::{self, Installation};
-use crate::store::sessions;
+use crate::store::{Tx, sessions};
 
 /// What a login challenge begins with.
 const CHALLENGE_PREFIX: &str = "lch_";
@@ -61,62 +63,71 @@ pub struct Login {
 ///
 /// # Errors
 /// `AUTHENTICATION_FAILED`; 429 while the installation is locked for too many wrong PINs.
-pub async fn log_in(services: &Services, login: Login) -> Result<NewSession, Error> {
-    let proven = prove(services, &login).await?;
-    let Some(installation) = proven else {
-        services.pins.verify(login.pin, None).await?;
-        return Err(Code::AuthenticationFailed.into());
+pub async fn log_in(services: &Services, mut request: Request, login: Login) -> Result<NewSession, Error> {
+    request.scope = format!("installation:{} {}", login.installation.0, request.scope);
+    let mut tx = services.db.begin().await?;
+    let claim = match open(services, &mut tx, &request).await? {
+        Opened::Replay(kept) => {
+            let renewed = renew_session::<()>(services, &mut tx, &kept).await?;
+            let (_, session, ()) = renewed.ok_or(Code::AuthenticationFailed)?;
+            tx.commit().await?;
+            return Ok(session);
+        }
+        Opened::Claim(claim) => claim,
     };
-    take_try(services, &installation).await?;
-    if !services
+    let installation = match admit(services, &mut tx, &login).await {
+        Ok(installation) => installation,
+        Err(refused) => {
+            claim.abandon(&mut tx).await?;
+            tx.commit().await?;
+            if refused.code() == Code::AuthenticationFailed {
+                services.pins.verify(login.pin, None).await?;
+            }
+            return Err(refused);
+        }
+    };
+    tx.commit().await?;
+
+    let right = services
         .pins
         .verify(login.pin, Some(installation.pin_hash))
-        .await?
-    {
-        return Err(Code::AuthenticationFailed.into());
-    }
+        .await?;
     let mut tx = services.db.begin().await?;
-    if !installations::clear_pin_tries(&mut tx, installation.id).await? {
+    // Not cleared: revoked in the meantime.
+    if !right || !installations::clear_pin_tries(&mut tx, installation.id).await? {
+        claim.abandon(&mut tx).await?;
+        tx.commit().await?;
         return Err(Code::AuthenticationFailed.into());
     }
-    let session = begin_session(services, &mut tx, installation.id).await?;
+    let session = begin_session(services, &mut tx, installation.id, &claim, &()).await?;
     tx.commit().await?;
     Ok(session)
 }
 
-/// The installation, if it is in use and its key signed an open challenge, which is spent.
-async fn prove(services: &Services, login: &Login) -> Result<Option<Installation>, Error> {
-    let mut tx = services.db.begin().await?;
-    let Some(installation) = installations::find(&mut tx, login.installation).await? else {
-        return Ok(None);
-    };
-    let Ok(claims) = session_proof::verify(&login.proof, &installation.key) else {
-        return Ok(None);
-    };
+/// The installation, if its key signed an open challenge, which is spent, and it is not locked; a try is taken before the
+/// PIN is compared.
+async fn admit(services: &Services, tx: &mut Tx, login: &Login) -> Result<Installation, Error> {
+    let failed = || Error::from(Code::AuthenticationFailed);
+    let now = services.now();
+    let installation = installations::find(tx, login.installation)
+        .await?
+        .ok_or_else(failed)?;
+    let claims = session_proof::verify(&login.proof, &installation.key).map_err(|_| failed())?;
     let meant = i64::try_from(claims.installation_id).is_ok_and(|id| id == installation.id.0);
     let challenge_hash = hash(claims.challenge.as_bytes());
-    if !meant || !sessions::spend_challenge(&mut tx, &challenge_hash, installation.id, services.now()).await?
-    {
-        return Ok(None);
+    if !meant || !sessions::spend_challenge(tx, &challenge_hash, installation.id, now).await? {
+        return Err(failed());
     }
-    tx.commit().await?;
-    Ok(Some(installation))
-}
-
-/// Takes a try before the PIN is compared.
-async fn take_try(services: &Services, installation: &Installation) -> Result<(), Error> {
-    let (now, sessions) = (services.now(), &services.config.sessions);
+    let settings = &services.config.sessions;
     let (allowed, locked_for) = (
-        i64::from(sessions.pin_tries),
-        i64::from(sessions.pin_lock_minutes) * 60_000,
+        i64::from(settings.pin_tries),
+        i64::from(settings.pin_lock_minutes) * 60_000,
     );
-    let mut tx = services.db.begin().await?;
-    if !installations::take_pin_try(&mut tx, installation.id, allowed, locked_for, now).await? {
+    if !installations::take_pin_try(tx, installation.id, allowed, locked_for, now).await? {
         let wait = (installation.locked_until - now).whole_seconds().max(1);
         return Err(Error::too_many(u32::try_from(wait).unwrap_or(u32::MAX)));
     }
-    tx.commit().await?;
-    Ok(())
+    Ok(installation)
 }
 
 /// Ends the session of this token.

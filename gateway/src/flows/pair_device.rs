@@ -13,13 +13,16 @@ use shared::vault_api::Actor;
 use shared::vault_api::holders::{EnrolKey, EnrolledKey};
 use subtle::ConstantTimeEq as _;
 
-use super::begin_session::{NewSession, begin_session};
+use super::begin_session::{NewSession, begin_session, renew_session};
+use super::claimed::{Opened, open};
 use super::secret::{CodeParts, hash};
 use crate::domain::installation::{AppPin, DeviceId, InstallationId};
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
 use crate::services::Services;
+use crate::store::Tx;
 use crate::store::activation_codes::{self, ActivationCode};
+use crate::store::idempotency::{Answer, Claim, Request};
 use crate::store::installations::{self, NewInstallation};
 
 /// What the app sends.
@@ -56,28 +59,45 @@ pub struct Paired {
 /// `ACTIVATION_CODE_INVALID`, the vault's refusals of the enrolment, 503 while the vault is away.
 pub async fn pair_device(
     services: &Services,
+    mut request: Request,
     pairing: Pairing,
     actor: impl FnOnce(UserId) -> Actor,
 ) -> Result<Paired, Error> {
-    let code = judge_code(services, &pairing.activation_code).await?;
+    let parts = CodeParts::parse(&pairing.activation_code).ok_or(Code::ActivationCodeInvalid)?;
+    request.scope = format!("pairing:{} {}", parts.name(), request.scope);
+    let mut tx = services.db.begin().await?;
+    let claim = match open(services, &mut tx, &request).await? {
+        Opened::Replay(kept) => return pair_again(services, tx, &kept).await,
+        Opened::Claim(claim) => claim,
+    };
+    let Some(code) = judge_code(services, &mut tx, &parts).await? else {
+        claim.abandon(&mut tx).await?;
+        tx.commit().await?;
+        return Err(Code::ActivationCodeInvalid.into());
+    };
+    tx.commit().await?;
+
     let pin_hash = services.pins.hash(pairing.pin, &services.random).await?;
-    let request = EnrolKey {
+    let enrolment = EnrolKey {
         key: pairing.key.clone(),
         holder_proof: pairing.holder_proof,
         enrolment_proof: pairing.enrolment_proof,
         actor: actor(code.user.id),
     };
-    let key = vault_key(&code, &request)?;
-    let enrolled = match services.vault.enrol_key(&key, &code.user.holder, &request).await {
+    let key = vault_key(&code, &enrolment)?;
+    let enrolled = match services
+        .vault
+        .enrol_key(&key, &code.user.holder, &enrolment)
+        .await
+    {
         Ok(enrolled) => enrolled,
         Err(error) => {
             let error = Error::from(error);
-            if error.code() == Code::VaultUnavailable {
-                give_back(services, code.id).await?;
-            }
+            take_back(services, &code, &claim, &error).await?;
             return Err(error);
         }
     };
+
     let mut tx = services.db.begin().await?;
     if !activation_codes::spend(&mut tx, code.id).await? {
         return Err(Code::ActivationCodeInvalid.into());
@@ -90,7 +110,7 @@ pub async fn pair_device(
         pin_hash: &pin_hash,
     };
     let installation = installations::replace(&mut tx, &new, services.now()).await?;
-    let session = begin_session(services, &mut tx, installation).await?;
+    let session = begin_session(services, &mut tx, installation, &claim, &enrolled).await?;
     tx.commit().await?;
     Ok(Paired {
         installation,
@@ -99,30 +119,50 @@ pub async fn pair_device(
     })
 }
 
-/// Finds the code and takes one of its tries, before its secret is compared: guesses at the same time all count.
-async fn judge_code(services: &Services, typed: &str) -> Result<ActivationCode, Error> {
-    let invalid = || Error::from(Code::ActivationCodeInvalid);
-    let parts = CodeParts::parse(typed).ok_or_else(invalid)?;
-    let secret_hash = hash(parts.secret.as_bytes());
-    let mut tx = services.db.begin().await?;
-    let code = activation_codes::find(&mut tx, &parts.selector)
+/// The same pairing again: the same installation, under another token of the same session.
+async fn pair_again(services: &Services, mut tx: Tx, kept: &Answer) -> Result<Paired, Error> {
+    let renewed = renew_session(services, &mut tx, kept)
         .await?
-        .ok_or_else(invalid)?;
-    let in_time = services.now() < code.expires_at;
-    if !in_time || !activation_codes::take_try(&mut tx, code.id).await? {
-        return Err(invalid());
-    }
+        .ok_or(Code::ActivationCodeInvalid)?;
     tx.commit().await?;
-    if bool::from(code.secret_hash.ct_eq(&secret_hash)) {
-        Ok(code)
-    } else {
-        Err(invalid())
-    }
+    let (installation, session, enrolled) = renewed;
+    Ok(Paired {
+        installation,
+        session,
+        enrolled,
+    })
 }
 
-async fn give_back(services: &Services, code: i64) -> Result<(), Error> {
+/// Finds the code and takes one of its tries, before its secret is compared: guesses at the same time all count.
+async fn judge_code(
+    services: &Services,
+    tx: &mut Tx,
+    parts: &CodeParts,
+) -> Result<Option<ActivationCode>, Error> {
+    let Some(code) = activation_codes::find(tx, &parts.selector).await? else {
+        return Ok(None);
+    };
+    if services.now() >= code.expires_at || !activation_codes::take_try(tx, code.id).await? {
+        return Ok(None);
+    }
+    let right = bool::from(code.secret_hash.ct_eq(&hash(parts.secret.as_bytes())));
+    Ok(right.then_some(code))
+}
+
+/// After a refusal: the try is given back where the failure was not the caller's, and the request may come again.
+async fn take_back(
+    services: &Services,
+    code: &ActivationCode,
+    claim: &Claim,
+    error: &Error,
+) -> Result<(), Error> {
     let mut tx = services.db.begin().await?;
-    activation_codes::return_try(&mut tx, code).await?;
+    if matches!(error.code(), Code::VaultUnavailable | Code::TooManyRequests) {
+        activation_codes::return_try(&mut tx, code.id).await?;
+    }
+    if !error.vault_may_have_acted() {
+        claim.abandon(&mut tx).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

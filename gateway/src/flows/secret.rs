@@ -102,6 +102,11 @@ impl CodeParts {
         })
     }
 
+    /// Names the code without giving it away.
+    pub(super) fn name(&self) -> String {
+        URL_SAFE_NO_PAD.encode(hash(self.shown().as_bytes()))
+    }
+
     /// The code as it is shown: four groups of four.
     pub(super) fn shown(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * (SELECTOR_SYMBOLS + SECRET_SYMBOLS)));

@@ -6,6 +6,7 @@ pub mod answer;
 mod balances;
 pub mod body;
 pub mod caller;
+mod cards;
 pub mod enc;
 mod header;
 mod health;
@@ -25,14 +26,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use shared::mtls::actix::Refused;
 
+use self::caller::{PartnerCall, UserCall};
 use crate::error::{Code, Error};
 use crate::rates::Rates;
 use crate::services::Services;
 
+use trace::Allowed;
 pub(crate) use trace::around;
 
 /// Who may call a route.
@@ -97,6 +101,17 @@ pub const PUBLIC: &[Route] = &[
     route(POST, "/customers/me/balances", User, || web::to(customers::create_balance)),
     route(GET, "/customers/me/balances", User, || web::to(customers::list_balances)),
     route(GET, "/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance)),
+
+    route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>)),
+    route(GET, "/customers/me/cards", User, || web::to(cards::list::list::<UserCall>)),
+    route(GET, "/customers/me/cards/{cardId}", User, || web::to(cards::reveal::reveal::<UserCall>)),
+    route(DELETE, "/customers/me/cards/{cardId}", User, || web::to(cards::remove::remove::<UserCall>)),
+    route(POST, "/customers/me/cards/{cardId}/challenge", User, || web::to(cards::challenge::challenge::<UserCall>)),
+    route(POST, "/customers/me/cards/{cardId}/cvv", User, || web::to(cards::reset_cvv::reset::<UserCall>)),
+    route(POST, "/customers/me/cards/{cardId}/print", User, || web::to(cards::print::print::<UserCall>)),
+    route(POST, "/customers/me/cards/{cardId}/pin", User, || web::to(cards::set_pin::set::<UserCall>)),
+    route(POST, "/customers/me/cards/{cardId}/lock", User, || web::to(cards::lock::lock::<UserCall>)),
+    route(POST, "/customers/me/cards/{cardId}/unlock", User, || web::to(cards::unlock::unlock::<UserCall>)),
 ];
 
 /// The listener for partners' servers.
@@ -114,6 +129,15 @@ pub const PARTNER: &[Route] = &[
     route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance)),
     route(GET, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances)),
     route(GET, "/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance)),
+
+    route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>)),
+    route(GET, "/secure/customers/{customerId}/cards", Partner, || web::to(cards::list::list::<PartnerCall>)),
+    route(GET, "/secure/customers/{customerId}/cards/{cardId}", Partner, || web::to(cards::reveal::reveal::<PartnerCall>)),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/challenge", Partner, || web::to(cards::challenge::challenge::<PartnerCall>)),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/print", Partner, || web::to(cards::print::print::<PartnerCall>)),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/lock", Partner, || web::to(cards::lock::lock::<PartnerCall>)),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/unlock", Partner, || web::to(cards::unlock::unlock::<PartnerCall>)),
+    route(DELETE, "/lifecycle/v1/users/{userId}/cards/{cardId}", Partner, || web::to(cards::remove::remove::<PartnerCall>)),
 ];
 
 /// Registers a listener's routes, with what stands behind them.
@@ -130,7 +154,10 @@ pub(crate) fn configure(
     }
     // Patterns sort before what they would swallow: `{` comes after every letter, so a word wins over a parameter.
     for (path, routes) in by_path {
-        let mut resource = web::resource(path).default_service(web::to(wrong_method));
+        let methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        let allowed = methods.join(", ");
+        let mut resource = web::resource(path)
+            .default_service(web::to(move |request| wrong_method(request, allowed.clone())));
         for route in routes {
             resource = resource.route((route.door)().method(route.method.clone()));
         }
@@ -139,7 +166,10 @@ pub(crate) fn configure(
     config.default_service(web::to(unknown_path));
 }
 
-async fn wrong_method() -> Result<HttpResponse, Error> {
+async fn wrong_method(request: HttpRequest, allowed: String) -> Result<HttpResponse, Error> {
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        request.extensions_mut().insert(Allowed(allowed));
+    }
     Err(Code::MethodNotAllowed.into())
 }
 

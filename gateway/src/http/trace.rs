@@ -3,7 +3,8 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
@@ -17,6 +18,9 @@ use crate::error::{Code, Error};
 const TRACEPARENT: &str = "traceparent";
 /// The header by which we name the trace to callers.
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+
+/// The methods that the path of a request knows, for `Allow`.
+pub(super) struct Allowed(pub(super) HeaderValue);
 
 /// The trace of a request, given to it by [`around`].
 pub(crate) fn trace_of(request: &HttpRequest) -> Option<TraceId> {
@@ -83,12 +87,32 @@ fn clothe(answer: ServiceResponse<BoxBody>, trace: TraceId) -> ServiceResponse<B
         answer.status(),
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
     );
+    let closing = answer.response().head().connection_type() == ConnectionType::Close;
+    let allowed = answer
+        .request()
+        .extensions()
+        .get::<Allowed>()
+        .map(|allowed| allowed.0.clone());
     let mut answer = answer.into_response(problem.respond());
-    if unread_body {
+    if unread_body || closing {
         answer
             .response_mut()
             .head_mut()
             .set_connection_type(ConnectionType::Close);
+    }
+    match answer.status() {
+        // RFC 9110 sections 15.5.6 and 15.5.2.
+        StatusCode::METHOD_NOT_ALLOWED => {
+            if let Some(allowed) = allowed {
+                answer.headers_mut().insert(ALLOW, allowed);
+            }
+        }
+        StatusCode::UNAUTHORIZED => {
+            answer
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
     }
     answer
 }

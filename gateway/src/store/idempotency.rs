@@ -123,8 +123,12 @@ impl Claims {
         )
         .bind(&request.scope)
         .bind(key)
-        .fetch_one(&mut **tx)
+        .fetch_optional(&mut **tx)
         .await?;
+        // Given up in the very moment between the two statements.
+        let Some(row) = row else {
+            return Ok(Claimed::InFlight);
+        };
         if bytes::<32>(&row, "fingerprint")? != request.fingerprint {
             return Ok(Claimed::Reused);
         }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::row::get;
 use super::users::user_of_row;
-use super::{StoreError, Tx, millis};
+use super::{StoreError, Tx, instant, millis};
 use crate::domain::installation::InstallationId;
 use crate::domain::user::User;
 
@@ -18,7 +18,7 @@ pub struct Session {
     pub installation: InstallationId,
 }
 
-/// Begins a session.
+/// Begins a session; `request` is the idempotency entry of the request that earned it.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -26,15 +26,45 @@ pub async fn insert(
     tx: &mut Tx,
     token_hash: &[u8; 32],
     installation: InstallationId,
+    request: Option<i64>,
     expires_at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO sessions (token_hash, installation_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(token_hash.as_slice())
-        .bind(installation.0)
-        .bind(millis(expires_at))
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO sessions (token_hash, installation_id, request_id, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(token_hash.as_slice())
+    .bind(installation.0)
+    .bind(request)
+    .bind(millis(expires_at))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
+}
+
+/// Gives the session of this request another token; the former one is void. None when the session has ended.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn replace_token(
+    tx: &mut Tx,
+    request: i64,
+    token_hash: &[u8; 32],
+    now: OffsetDateTime,
+) -> Result<Option<(InstallationId, OffsetDateTime)>, StoreError> {
+    let row = sqlx::query(
+        "UPDATE sessions SET token_hash = $2 WHERE request_id = $1 AND expires_at > $3 \
+         RETURNING installation_id, expires_at",
+    )
+    .bind(request)
+    .bind(token_hash.as_slice())
+    .bind(millis(now))
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some((
+        InstallationId(get(&row, "installation_id")?),
+        instant(get(&row, "expires_at")?)?,
+    )))
 }
 
 /// The session of this token, if it has not ended and its installation is in use.

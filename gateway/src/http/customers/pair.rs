@@ -56,9 +56,9 @@ struct HolderKeyView {
 /// Pairs → 201.
 pub(in crate::http) async fn pair(mut call: OpenCall) -> Result<HttpResponse, Error> {
     call.rates().pairings.check(&call.address()?)?;
-    let (fields, _) = call.fields().await?;
+    let (fields, request) = call.fields().await?;
     let pairing = read(fields, call.holder_proof()?)?;
-    let paired = pair_device(call.services(), pairing, |user| call.actor(user)).await?;
+    let paired = pair_device(call.services(), request, pairing, |user| call.actor(user)).await?;
     let view = PairedView {
         installation_id: paired.installation.0,
         session_token: &paired.session.token,

@@ -59,7 +59,7 @@ struct SessionView<'a> {
 /// `POST /customers/sessions`: `{installationId, proof, appPin}` → 201.
 pub(in crate::http) async fn create(mut call: OpenCall) -> Result<HttpResponse, Error> {
     call.rates().logins.check(&call.address()?)?;
-    let (mut fields, _) = call.fields().await?;
+    let (mut fields, request) = call.fields().await?;
     let id = fields.integer("installationId", installation);
     let proof = fields.text("proof", |text| Ok(text.to_owned()));
     let pin = fields.secret("appPin", AppPin::parse);
@@ -71,7 +71,7 @@ pub(in crate::http) async fn create(mut call: OpenCall) -> Result<HttpResponse, 
         })
     })?;
     call.rates().installation_logins.check(&login.installation)?;
-    let session = log_in(call.services(), login).await?;
+    let session = log_in(call.services(), request, login).await?;
     let view = SessionView {
         session_token: &session.token,
         expires_at: session.expires_at,

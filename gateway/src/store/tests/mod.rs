@@ -1,5 +1,9 @@
 //! Both engines go through the same tests: SQLite always, PostgreSQL when `TESSERA_TEST_POSTGRES_URL` names one.
 
+mod devices;
+mod idempotency;
+mod people;
+
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
 
