@@ -206,3 +206,6 @@ pub async fn shown_of_balance(
     .await?;
     rows.iter().map(of_row).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
