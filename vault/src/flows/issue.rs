@@ -280,7 +280,7 @@ impl Draft {
             if permit.is_some() {
                 answer = answer.pan(&self.pan).cvv(&self.cvv);
             }
-            payload = Some(answer.seal(&recipient.public_key)?);
+            payload = Some(answer.seal(&vault.sealers, &recipient.public_key)?);
         }
         let vault_proof = match permit {
             Some(permit) => vault.vault_proof(permit, payload.as_deref())?,

@@ -201,7 +201,7 @@ async fn place(
     card.plastic = true;
     let payload = Answer::with(&request.recipient.members)?
         .masked(&card)
-        .seal(&request.recipient.public_key)?;
+        .seal(&vault.sealers, &request.recipient.public_key)?;
     let vault_proof = match permit {
         Some(permit) => vault.vault_proof(permit, Some(&payload))?,
         None => None,

@@ -129,7 +129,7 @@ async fn replace(
         Told::Holder(permit) => (answer.cvv(&cvv), Some(permit)),
         Told::Nobody => (answer.masked(&card), None),
     };
-    let payload = answer.seal(&recipient.public_key)?;
+    let payload = answer.seal(&vault.sealers, &recipient.public_key)?;
     let vault_proof = permit
         .map(|permit| vault.vault_proof(permit, Some(&payload)))
         .transpose()?

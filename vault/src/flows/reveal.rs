@@ -52,7 +52,7 @@ async fn seal(
     let secrets = vault.secrets(card)?;
     let answer = Answer::with(&request.recipient.members)?.token(card).expiry(card);
     let answer = answer.pan(&secrets.pan(card)?).cvv(&secrets.cvv(card)?);
-    let payload = answer.seal(&request.recipient.public_key)?;
+    let payload = answer.seal(&vault.sealers, &request.recipient.public_key)?;
     let vault_proof = vault.vault_proof(permit, Some(&payload))?;
     vault
         .commit(event, move |tx, _| {

@@ -100,7 +100,8 @@ async fn write(
     let mut card = stored.record.clone();
     let version = Card::next_version(card.pin.as_ref());
     card.pin = Some(vault.secrets(&card)?.seal_pin(pin, version)?);
-    let payload = Answer::with(&request.recipient.members)?.seal(&request.recipient.public_key)?;
+    let payload =
+        Answer::with(&request.recipient.members)?.seal(&vault.sealers, &request.recipient.public_key)?;
     let vault_proof = vault.vault_proof(permit, Some(&payload))?;
     let answer = SealedAnswer {
         payload,

@@ -58,18 +58,20 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> 
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
         let key = card_key(&erasure.card);
         tx.delete::<Erasure>(&erasure.key())?;
-        let Ok(Some(mut card)) = tx.get::<Card>(&key) else {
-            return Ok(());
-        };
-        if !matches!(card.standing, Standing::Closed { .. }) {
+        let card = match tx.get::<Card>(&key) {
             // Restored in its grace time.
-            return Ok(());
-        }
+            Ok(Some(card)) if !matches!(card.standing, Standing::Closed { .. }) => return Ok(()),
+            Ok(card) => card,
+            // What cannot be read any more can still be destroyed.
+            Err(Error::Corrupt(_)) => None,
+            Err(other) => return Err(other),
+        };
         if let Some(fingerprint) = fingerprint {
             tx.delete::<PanIndex>(fingerprint.as_bytes())?;
         }
         tx.delete_sealed(Tree::DataKeys, &key)?;
         tx.delete::<TriesRecord>(&key)?;
+        let Some(mut card) = card else { return Ok(()) };
         card.standing = Standing::Destroyed;
         (card.pan, card.cvv, card.pin) = (None, None, None);
         tx.put(&card)

@@ -281,6 +281,8 @@ pub fn json_error(error: JsonError) -> Error {
 pub fn problem(error: &Error, trace: TraceId) -> HttpResponse {
     if error.is_refusal() {
         tracing::info!(%trace, code = error.status_and_code().1, "refused");
+    } else if matches!(error, Error::Locked | Error::Busy) {
+        tracing::warn!(%trace, code = error.status_and_code().1, "not served");
     } else {
         tracing::error!(%trace, %error, "failed");
     }

@@ -40,6 +40,15 @@ pub struct Route {
     mount: fn() -> actix_web::Route,
 }
 
+impl Route {
+    fn while_locked(self) -> Self {
+        Self {
+            while_locked: true,
+            ..self
+        }
+    }
+}
+
 /// A door to the unlocked vault, for the callers that `P` permits.
 fn door<P: Permission>(
     method: Method,
@@ -57,204 +66,47 @@ fn door<P: Permission>(
     }
 }
 
-/// Every door.
+/// Every door, one a line.
 #[must_use]
+#[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
-    let (get, post) = (Method::GET, Method::POST);
-    let open = |method, path, mount, summary| Route {
-        while_locked: true,
-        ..door::<ForAnyone>(method, path, mount, summary)
-    };
     vec![
-        open(
-            get.clone(),
-            paths::HEALTH,
-            || web::get().to(standing::health),
-            "Liveness",
-        ),
-        open(
-            get.clone(),
-            paths::STATUS,
-            || web::get().to(standing::status),
-            "Locked or unlocked",
-        ),
-        open(
-            get.clone(),
-            paths::OPENAPI,
-            || web::get().to(openapi::document),
-            "This document",
-        ),
-        Route {
-            while_locked: true,
-            ..door::<ForOfficers>(
-                post.clone(),
-                paths::UNLOCK,
-                || web::post().to(standing::unlock),
-                "Hand in a share of the root key",
-            )
-        },
-        door::<ForOfficers>(
-            post.clone(),
-            paths::LOCK,
-            || web::post().to(standing::lock),
-            "Forget every key",
-        ),
-        door::<ForAnyone>(
-            get.clone(),
-            paths::KEYS,
-            || web::get().to(readings::keys),
-            "Public keys with their attestation",
-        ),
-        door::<ForOverseers>(
-            get.clone(),
-            paths::PROGRAMS,
-            || web::get().to(governance::programs),
-            "List programs",
-        ),
-        door::<ForOverseers>(
-            get.clone(),
-            paths::PARTIES,
-            || web::get().to(governance::parties),
-            "List registered parties",
-        ),
-        door::<ForOfficers>(
-            post.clone(),
-            paths::APPROVALS,
-            || web::post().to(governance::propose),
-            "Propose an operation that takes two officers",
-        ),
-        door::<ForOverseers>(
-            get.clone(),
-            paths::APPROVALS,
-            || web::get().to(governance::approvals),
-            "List proposals",
-        ),
-        door::<ForOfficers>(
-            post.clone(),
-            "/v1/approvals/{approval}/approve",
-            || web::post().to(governance::approve),
-            "Approve another officer's proposal",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            paths::HOLDERS,
-            || web::post().to(holders::create),
-            "Create a holder",
-        ),
-        door::<ForGateway>(
-            get.clone(),
-            "/v1/holders/{holder}/keys",
-            || web::get().to(holders::keys),
-            "List a holder's keys",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/holders/{holder}/keys",
-            || web::post().to(holders::enrol),
-            "Enrol a holder key",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/holders/{holder}/keys/{key}/revoke",
-            || web::post().to(holders::revoke),
-            "Revoke a holder key",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/holders/{holder}/challenges",
-            || web::post().to(holders::challenge),
-            "Challenge for holder operations",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/holders/{holder}/issue-payload",
-            || web::post().to(cards::open_issue_payload),
-            "Open the payload of a request to create a card",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/holders/{holder}/cards",
-            || web::post().to(cards::issue),
-            "Issue a card",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/challenges",
-            || web::post().to(cards::challenge),
-            "Challenge for operations on a card",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/reveal",
-            || web::post().to(cards::reveal),
-            "Full card data, sealed to a proven holder",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/cvv",
-            || web::post().to(cards::reset_cvv),
-            "New CVV, sealed to a proven holder",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/cvv-unseen",
-            || web::post().to(cards::reset_cvv_unseen),
-            "New CVV, told to nobody",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/print",
-            || web::post().to(cards::print),
-            "Order plastic of a virtual card",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/pin",
-            || web::post().to(cards::set_pin),
-            "Set the PIN",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/pin-tries/clear",
-            || web::post().to(cards::clear_pin_tries),
-            "Clear the PIN try counter",
-        ),
-        door::<ForGateway>(
-            post.clone(),
-            "/v1/cards/{card}/final-lock",
-            || web::post().to(cards::lock_finally),
-            "Lock a card for good",
-        ),
-        door::<ForGatewayAndOfficers>(
-            post.clone(),
-            "/v1/cards/{card}/erase",
-            || web::post().to(cards::erase),
-            "Close a card and destroy its secrets",
-        ),
-        door::<ForProcessors>(
-            post.clone(),
-            paths::VERIFY_CVV,
-            || web::post().to(processor::verify_cvv),
-            "Is this the card's CVV?",
-        ),
-        door::<ForProcessors>(
-            post,
-            paths::VERIFY_PIN,
-            || web::post().to(processor::verify_pin),
-            "Is this the card's PIN?",
-        ),
-        door::<ForOverseers>(
-            get.clone(),
-            paths::AUDIT_EVENTS,
-            || web::get().to(readings::audit_events),
-            "Audit events with their place in the chain",
-        ),
-        door::<ForOverseers>(
-            get,
-            paths::AUDIT_HEAD,
-            || web::get().to(readings::audit_head),
-            "The signed end of the audit chain",
-        ),
+        door::<ForAnyone>(Method::GET, paths::HEALTH, || web::get().to(standing::health), "Liveness").while_locked(),
+        door::<ForAnyone>(Method::GET, paths::STATUS, || web::get().to(standing::status), "Locked or unlocked").while_locked(),
+        door::<ForAnyone>(Method::GET, paths::OPENAPI, || web::get().to(openapi::document), "This document").while_locked(),
+        door::<ForOfficers>(Method::POST, paths::UNLOCK, || web::post().to(standing::unlock), "Hand in a share of the root key").while_locked(),
+        door::<ForOfficers>(Method::POST, paths::LOCK, || web::post().to(standing::lock), "Forget every key"),
+        door::<ForAnyone>(Method::GET, paths::KEYS, || web::get().to(readings::keys), "Public keys with their attestation"),
+
+        door::<ForOverseers>(Method::GET, paths::PROGRAMS, || web::get().to(governance::programs), "List programs"),
+        door::<ForOverseers>(Method::GET, paths::PARTIES, || web::get().to(governance::parties), "List registered parties"),
+        door::<ForOverseers>(Method::GET, paths::APPROVALS, || web::get().to(governance::approvals), "List proposals"),
+        door::<ForOfficers>(Method::POST, paths::APPROVALS, || web::post().to(governance::propose), "Propose an operation that takes two officers"),
+        door::<ForOfficers>(Method::POST, "/v1/approvals/{approval}/approve", || web::post().to(governance::approve), "Approve another officer's proposal"),
+
+        door::<ForGateway>(Method::POST, paths::HOLDERS, || web::post().to(holders::create), "Create a holder"),
+        door::<ForGateway>(Method::GET, "/v1/holders/{holder}/keys", || web::get().to(holders::keys), "List a holder's keys"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/keys", || web::post().to(holders::enrol), "Enrol a holder key"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/keys/{key}/revoke", || web::post().to(holders::revoke), "Revoke a holder key"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/challenges", || web::post().to(holders::challenge), "Challenge for holder operations"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/issue-payload", || web::post().to(cards::open_issue_payload), "Open the payload of a request to create a card"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/cards", || web::post().to(cards::issue), "Issue a card"),
+
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/challenges", || web::post().to(cards::challenge), "Challenge for operations on a card"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/reveal", || web::post().to(cards::reveal), "Full card data, sealed to a proven holder"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/cvv", || web::post().to(cards::reset_cvv), "New CVV, sealed to a proven holder"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/cvv-unseen", || web::post().to(cards::reset_cvv_unseen), "New CVV, told to nobody"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/print", || web::post().to(cards::print), "Order plastic of a virtual card"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/pin", || web::post().to(cards::set_pin), "Set the PIN"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/pin-tries/clear", || web::post().to(cards::clear_pin_tries), "Clear the PIN try counter"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/final-lock", || web::post().to(cards::lock_finally), "Lock a card for good"),
+        door::<ForGatewayAndOfficers>(Method::POST, "/v1/cards/{card}/erase", || web::post().to(cards::erase), "Close a card and destroy its secrets"),
+
+        door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
+        door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
+
+        door::<ForOverseers>(Method::GET, paths::AUDIT_EVENTS, || web::get().to(readings::audit_events), "Audit events with their place in the chain"),
+        door::<ForOverseers>(Method::GET, paths::AUDIT_HEAD, || web::get().to(readings::audit_head), "The signed end of the audit chain"),
     ]
 }
 
