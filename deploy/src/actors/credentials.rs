@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use certs::PairPaths;
-use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
+use openssl::sha::sha256;
 use openssl::x509::X509;
+
+use super::jose::base64url;
 
 /// Where a certificate chain and its private key are. The key is read when it is used and kept nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +41,14 @@ impl Credentials {
         PKey::private_key_from_pem(&pem).with_context(|| format!("no private key in {}", self.key.display()))
     }
 
-    /// Hex SHA-256 of the certificate's SubjectPublicKeyInfo: how the vault's register names the key.
+    /// Base64url of the SHA-256 of the certificate's SubjectPublicKeyInfo: how the vault's register names the key.
     ///
     /// # Errors
     /// When the certificate cannot be read.
     pub fn key_thumbprint(&self) -> Result<String> {
         let certificates = certificates(&self.certificate)?;
         let own = certificates.first().context("an empty certificate file")?;
-        let digest = openssl::hash::hash(MessageDigest::sha256(), &own.public_key()?.public_key_to_der()?)?;
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(base64url(&sha256(&own.public_key()?.public_key_to_der()?)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where a stand keeps what: one directory, every path absolute.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -30,13 +32,18 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout below `root`, which is created when it is missing.
+    /// The layout below `root`, which is created when it is missing; for the owner's eyes only.
     ///
     /// # Errors
     /// When a directory cannot be created.
     pub fn at(root: &Path) -> Result<Self> {
         let create = |path: &Path| {
-            std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
+            let mut builder = DirBuilder::new();
+            builder
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .with_context(|| format!("cannot create {}", path.display()))
         };
         create(root)?;
         let root = root.canonicalize()?;
@@ -52,6 +59,7 @@ impl Layout {
             info: root.join("info.json"),
             root,
         };
+        create(&layout.shares)?;
         create(&layout.vault_data)?;
         create(&layout.gateway_data)?;
         Ok(layout)

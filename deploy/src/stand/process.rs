@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::binaries;
 
 /// Both binaries finish their requests within this time, or do not finish at all.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a log an error shows.
 const LOG_TAIL_LINES: usize = 12;
 /// Part of util-linux, which Debian always has: sets the signal that a child gets when its parent dies.

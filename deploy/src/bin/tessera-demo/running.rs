@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Both binaries finish their requests within this time, or do not finish at all.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The gateway first: it stops asking before the vault stops answering.
 const CONFIGURATIONS: [(&str, &str); 2] = [("gateway", "gateway.toml"), ("vault", "vault.toml")];
 

@@ -7,7 +7,7 @@ use anyhow::Error;
 use deploy::stand::Stand;
 
 /// Width of the column that says who acts.
-const WHO: usize = 11;
+const WHO: usize = 12;
 /// Width of the column that says what is done.
 const WHAT: usize = 38;
 

@@ -1,0 +1,289 @@
+//! Invariant 1, the blind gateway: canaries through the whole API, then a search of everything that the gateway has and of
+//! everything that goes over its wires, seen by a proxy that ends TLS between gateway and vault.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use deploy::actors::{Card, Credentials, tls};
+use deploy::stand::{Database, StandOptions, scan_memory};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ServerConfig};
+use serde_json::json;
+use sqlx::{Connection as _, Row as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::content::FullCard;
+use crate::pair::{Pair, engines, finished, run, scratch};
+
+/// A PIN that occurs nowhere by chance.
+const PIN: &str = "730195826447";
+
+/// A proxy that ends TLS on both sides and keeps every byte.
+#[derive(Clone, Default)]
+struct Wiretap(Arc<Mutex<Vec<u8>>>);
+
+impl Wiretap {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Accepts for ever: with the vault's certificate towards the gateway, with the gateway's towards the vault.
+    async fn tap(self, listener: TcpListener, server: ServerConfig, client: ClientConfig, vault: u16) {
+        let (acceptor, connector) = (
+            TlsAcceptor::from(Arc::new(server)),
+            TlsConnector::from(Arc::new(client)),
+        );
+        while let Ok((socket, _)) = listener.accept().await {
+            let (tap, acceptor, connector) = (self.clone(), acceptor.clone(), connector.clone());
+            tokio::spawn(async move {
+                // A connection that fails fails on both sides; the test sees it in its answers.
+                let _ = tap.relay(socket, &acceptor, &connector, vault).await;
+            });
+        }
+    }
+
+    async fn relay(
+        self,
+        socket: TcpStream,
+        acceptor: &TlsAcceptor,
+        connector: &TlsConnector,
+        vault: u16,
+    ) -> Result<()> {
+        let near = acceptor.accept(socket).await?;
+        let far = TcpStream::connect(("127.0.0.1", vault)).await?;
+        let far = connector.connect(ServerName::try_from("localhost")?, far).await?;
+        let ((near_read, near_write), (far_read, far_write)) =
+            (tokio::io::split(near), tokio::io::split(far));
+        tokio::try_join!(self.copy(near_read, far_write), self.copy(far_read, near_write))?;
+        Ok(())
+    }
+
+    async fn copy(&self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> Result<()> {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let read = from.read(&mut buffer).await?;
+            let part = buffer.get(..read).unwrap_or_default();
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(part);
+            if read == 0 {
+                return Ok(to.shutdown().await?);
+            }
+            to.write_all(part).await?;
+            to.flush().await?;
+        }
+    }
+}
+
+#[test]
+fn the_gateway_never_holds_card_data_and_the_vault_never_writes_it() {
+    run(async {
+        let outcome = async {
+            for database in engines("blind").await? {
+                blind(database).await?;
+            }
+            Ok(())
+        };
+        finished("each engine", outcome.await);
+    });
+}
+
+async fn blind(database: Database) -> Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let mut options = StandOptions::for_tests(&scratch("blind")?)?;
+    options.database = database;
+    options.vault_url_for_gateway = Some(format!("https://localhost:{}", listener.local_addr()?.port()));
+    // The proxy needs the certificates that the stand makes, and the gateway is ready only through the proxy.
+    let tap = Wiretap::default();
+    let started = Pair::with_proxy(options, |stand| {
+        let (set, vault) = (stand.certificates(), stand.ports().vault);
+        let client = tls(
+            &set.internal_ca.certificate,
+            Some(&Credentials::from(&set.gateway_client)),
+        )?;
+        tokio::spawn(tap.clone().tap(
+            listener,
+            server_half(&Credentials::from(&set.vault))?,
+            client,
+            vault,
+        ));
+        Ok(())
+    });
+    let mut pair = started.await?;
+    let (cards, masked) = drive(&pair).await?;
+    let needles = needles(&cards);
+    nothing_found(
+        "the wire between gateway and vault",
+        &tap.bytes(),
+        &needles,
+        &masked,
+    )?;
+    let scan = scan_memory(pair.stand.gateway()?.pid(), &all_forms(&needles))?;
+    ensure!(
+        scan.hits.iter().all(|hits| *hits == 0),
+        "card data in the gateway's memory: {:?}",
+        scan.hits
+    );
+    let control = scan_memory(pair.stand.gateway()?.pid(), &[masked.as_bytes().to_vec()])?;
+    ensure!(
+        control.hits.iter().any(|hits| *hits > 0),
+        "the search found not even the masked number"
+    );
+    let vault_left = scan_memory(pair.stand.vault()?.pid(), &all_forms(&needles))?;
+    pair.stand.stop().await?;
+    let layout = pair.stand.layout();
+    for place in [&layout.gateway_data, &layout.vault_data, &layout.root] {
+        search_files(place, &needles)?;
+    }
+    search_database(&pair.stand.database_url(), &needles, &masked).await?;
+    let left: usize = vault_left.hits.iter().sum();
+    println!(
+        "left in the vault's memory after the last answer: {left} hits in {} MiB",
+        vault_left.bytes >> 20
+    );
+    Ok(())
+}
+
+fn server_half(vault: &Credentials) -> Result<ServerConfig> {
+    let chain = vault.chain()?.into_iter().map(CertificateDer::from).collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+    Ok(builder
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&vault.key)?)?)
+}
+
+/// Goes through every door that touches card data, on both channels; the cards with all CVVs they had, and one mask.
+async fn drive(pair: &Pair) -> Result<(Vec<FullCard>, String)> {
+    let (user, phone) = pair.user().await?;
+    let prefix = deploy::actors::PartnerServer::prefix(user);
+    let mut cards = Vec::new();
+    let mut mask = String::new();
+    for desk in [phone.cards(), pair.partner.cards(&prefix)] {
+        let created = desk.create_proven(desk.first_balance().await?, "Canary").await?;
+        let card = Card::of(&created.content)?;
+        cards.push(FullCard::of(&created.content)?);
+        cards.push(FullCard::of(&desk.reveal(&card).await?.content)?);
+        let address =
+            json!({ "line1": "Canary Street 1", "city": "Warsaw", "postalCode": "00-001", "country": "PL" });
+        desk.print_to(&card, &address).await?;
+        let phone = phone.cards();
+        let new = phone.reset_cvv(&card).await?.text("cvv")?;
+        let full = cards.last().context("a card was created")?.clone();
+        ensure!(full.cvv.len() == new.len());
+        phone.set_pin(&card, PIN).await?;
+        pair.processor.cvv(&full.pan, &full.exp, &new).await?;
+        pair.processor.pin(&full.pan, PIN).await?;
+        pair.processor.pin(&full.pan, "000000000000").await?;
+        mask = full.masked();
+        cards.push(FullCard { cvv: new, ..full });
+        desk.list().await?.expect(200)?;
+        desk.lock(&card, 7).await?.expect(200)?;
+        desk.unlock(&card).await?.expect(200)?;
+    }
+    Ok((cards, mask))
+}
+
+/// What must not be found. Three digits occur everywhere; a CVV counts where it stands as one.
+fn needles(cards: &[FullCard]) -> Vec<String> {
+    let mut needles = vec![PIN.to_owned(), "Canary Street".to_owned()];
+    for card in cards {
+        let spaced: Vec<_> = card
+            .pan
+            .as_bytes()
+            .chunks(4)
+            .map(String::from_utf8_lossy)
+            .collect();
+        needles.push(card.pan.clone());
+        needles.push(spaced.join(" "));
+        needles.push(format!("\"cvv\":\"{}\"", card.cvv));
+        needles.push(format!("\"cvv\": \"{}\"", card.cvv));
+    }
+    needles
+}
+
+/// Each needle as it is, as hexadecimal, and in base64 at each of the three alignments.
+fn all_forms(needles: &[String]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for needle in needles {
+        forms.push(needle.as_bytes().to_vec());
+        forms.push(
+            needle
+                .bytes()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into_bytes(),
+        );
+        for alignment in 0..3 {
+            let text = STANDARD.encode([vec![0; alignment], needle.as_bytes().to_vec()].concat());
+            // The first symbols and the last ones also hold bits of what stands around the needle.
+            let skipped = if alignment == 0 { 0 } else { 4 };
+            let inner = text.trim_end_matches('=').as_bytes();
+            forms.push(inner.get(skipped..inner.len() - 1).unwrap_or_default().to_vec());
+        }
+    }
+    forms.retain(|form| form.len() >= 8);
+    forms
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// No needle, but the mask: so that a search of the wrong place fails too.
+fn nothing_found(place: &str, bytes: &[u8], needles: &[String], control: &str) -> Result<()> {
+    ensure!(
+        find(bytes, control.as_bytes()),
+        "{place} does not even hold a masked number"
+    );
+    for form in all_forms(needles) {
+        ensure!(!find(bytes, &form), "{place} holds card data");
+    }
+    Ok(())
+}
+
+fn search_files(directory: &Path, needles: &[String]) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            search_files(&path, needles)?;
+        } else {
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            for form in all_forms(needles) {
+                ensure!(!find(&bytes, &form), "{} holds card data", path.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every row of every table of a PostgreSQL database; of SQLite the files were read.
+async fn search_database(url: &str, needles: &[String], control: &str) -> Result<()> {
+    if !url.starts_with("postgres") {
+        return Ok(());
+    }
+    let mut connection = sqlx::PgConnection::connect(url).await?;
+    let tables = sqlx::query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        .fetch_all(&mut connection)
+        .await?;
+    let mut dump = Vec::new();
+    for table in tables {
+        let table: String = table.try_get(0)?;
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "SELECT t::text FROM \"{table}\" AS t"
+        )));
+        for row in rows.fetch_all(&mut connection).await? {
+            dump.extend_from_slice(row.try_get::<String, _>(0)?.as_bytes());
+        }
+    }
+    nothing_found("the gateway's database", &dump, needles, control)
+}

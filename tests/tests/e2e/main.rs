@@ -1,0 +1,19 @@
+//! End to end: the real binaries over real TLS, on SQLite and on PostgreSQL, driven by the actors of `deploy`.
+//!
+//! A module per theme. Most tests share one pair per engine; a test that kills, locks or reconfigures starts its own.
+//! PostgreSQL is used where `TESSERA_TEST_POSTGRES_URL` names a server; `tests/run` starts one.
+
+mod blind;
+mod cards;
+mod content;
+mod crashes;
+mod entry;
+mod idempotency;
+mod jwe_abuse;
+mod limits;
+mod locks;
+mod outage;
+mod pair;
+mod proofs;
+mod raw;
+mod users;
