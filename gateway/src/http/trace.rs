@@ -43,12 +43,8 @@ pub(crate) async fn around(
     };
     request.extensions_mut().insert(trace);
     let begun = std::time::Instant::now();
-    // An error of a middleware or an extractor further in becomes an answer here, so that nothing leaves unclothed.
-    let kept = request.request().clone();
-    let answer = match next.call(request).await {
-        Ok(answer) => answer.map_into_boxed_body(),
-        Err(error) => ServiceResponse::from_err(error, kept),
-    };
+    // Handlers' and extractors' errors are answers by now; the request must not be kept (a clone of it panics in routing).
+    let answer = next.call(request).await?.map_into_boxed_body();
     let mut answer = clothe(answer, trace);
     let headers = answer.headers_mut();
     headers.insert(

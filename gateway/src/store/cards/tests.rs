@@ -1,0 +1,269 @@
+//! Cards on both engines: what is written is read back, and changes at once follow one another.
+
+use std::sync::Arc;
+
+use shared::ids::CardToken;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::domain::card::{CardRules, NewCard};
+use crate::domain::lock::LiftPolicy;
+use crate::store::tests::{NOON, TestDb, databases};
+use crate::store::{Db, Sequence};
+
+const RULES: CardRules = CardRules {
+    digital_first: true,
+    lifting: LiftPolicy::ByPlacer,
+};
+
+/// A user of the partner `partner` and program `demo-eur` whose identity is established, with a balance.
+pub(crate) async fn user_with_balance(db: &Db) -> (UserId, BalanceId) {
+    let mut tx = db.begin().await.unwrap();
+    let user = tx.next_number(Sequence::Users).await.unwrap();
+    let balance = tx.next_number(Sequence::Balances).await.unwrap();
+    let mut token = [0; 16];
+    token[..8].copy_from_slice(&user.to_be_bytes());
+    let holder = shared::ids::HolderToken::from_random(&token).unwrap();
+    sqlx::query(
+        "INSERT INTO users (id, partner, program, state, holder, vault_key, email, phone_number, first_name, \
+         last_name, date_of_birth, nationality, kyc_status, created_at) VALUES ($1, 'partner', 'demo-eur', 'ACTIVE', \
+         $2, 'k', 'a@example.com', '+1', 'A', 'B', '2000-01-01', 'PL', 'ACCEPTED', 0)",
+    )
+    .bind(user)
+    .bind(holder.as_str())
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO balances (id, user_id, program, currency, state, created_at) \
+         VALUES ($1, $2, 'demo-eur', 'EUR', 'ACTIVE', 0)",
+    )
+    .bind(balance)
+    .bind(user)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    (UserId(user), BalanceId(balance))
+}
+
+/// An active virtual card, in the database.
+pub(crate) async fn a_card(db: &Db, user: UserId, balance: BalanceId) -> Card {
+    let mut tx = db.begin().await.unwrap();
+    let id = CardId(tx.next_number(Sequence::Cards).await.unwrap());
+    let name = Some(CardName::parse("Groceries").unwrap());
+    let new = NewCard {
+        id,
+        user,
+        balance,
+        name,
+        created_at: NOON,
+    };
+    let mut random = [0; 16];
+    random[8..].copy_from_slice(&id.0.to_be_bytes());
+    let token = CardToken::from_random(&random).unwrap();
+    let card = new.issued(
+        token,
+        "999900******0017".parse().unwrap(),
+        "2029-11-30".parse().unwrap(),
+    );
+    insert(&mut tx, &card).await.unwrap();
+    tx.commit().await.unwrap();
+    card
+}
+
+async fn change(test: &TestDb, id: CardId, standing: Standing) {
+    let mut tx = test.db.begin().await.unwrap();
+    set_standing(&mut tx, id, standing).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn read(test: &TestDb, card: &Card) -> Card {
+    let mut connection = test.db.read().await.unwrap();
+    find(&mut connection, card.user, card.id).await.unwrap().unwrap()
+}
+
+fn every_standing() -> Vec<Standing> {
+    let mut states = vec![
+        CardState::Ordered,
+        CardState::Inactive,
+        CardState::Active,
+        CardState::Removed,
+    ];
+    for code in LockCode::ALL {
+        for placed_by in Party::ALL {
+            let lock = Lock {
+                code,
+                placed_by,
+                placed_at: NOON,
+            };
+            states
+                .extend([Unlocked::Inactive, Unlocked::Active].map(|from| CardState::Locked { lock, from }));
+        }
+    }
+    let of_every_kind = |state| CardType::ALL.map(|kind| Standing { kind, state });
+    states.into_iter().flat_map(of_every_kind).collect()
+}
+
+#[tokio::test]
+async fn every_standing_survives_its_row() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        let mut card = a_card(&test.db, user, balance).await;
+        assert_eq!(read(&test, &card).await, card, "{}", test.engine);
+        for standing in every_standing() {
+            card.standing = standing;
+            change(&test, card.id, standing).await;
+            assert_eq!(read(&test, &card).await, card, "{}", test.engine);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lock_without_its_party_cannot_be_stored() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        let card = a_card(&test.db, user, balance).await;
+        for broken in [
+            "UPDATE cards SET state = 'LOCKED' WHERE id = $1",
+            "UPDATE cards SET lock_code = 3 WHERE id = $1",
+            "UPDATE cards SET state = 'LOCKED', lock_code = 3, lock_placed_at = 0, lock_from = 'ACTIVE' WHERE id = $1",
+            "UPDATE cards SET state = 'ASLEEP' WHERE id = $1",
+            "UPDATE cards SET kind = 'PAPER' WHERE id = $1",
+        ] {
+            let mut tx = test.db.begin().await.unwrap();
+            assert!(
+                sqlx::query(broken)
+                    .bind(card.id.0)
+                    .execute(&mut *tx)
+                    .await
+                    .is_err(),
+                "{broken}"
+            );
+        }
+        assert_eq!(read(&test, &card).await, card, "{}", test.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_no_flow_writes_is_a_named_corruption() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        for (broken, column) in [
+            (
+                "UPDATE cards SET masked = '9999000000000017' WHERE id = $1",
+                "masked",
+            ),
+            ("UPDATE cards SET exp = '2029-11-29' WHERE id = $1", "exp"),
+            ("UPDATE cards SET token = 'x' || id WHERE id = $1", "token"),
+            ("UPDATE cards SET name = '9999000000000017' WHERE id = $1", "name"),
+        ] {
+            let card = a_card(&test.db, user, balance).await;
+            let mut tx = test.db.begin().await.unwrap();
+            sqlx::query(broken)
+                .bind(card.id.0)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            let mut connection = test.db.read().await.unwrap();
+            let found = find(&mut connection, user, card.id).await;
+            assert!(
+                matches!(found, Err(StoreError::Corrupt(named)) if named == column),
+                "{column}: {found:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_finds_the_card_of_another() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        let (other, _) = user_with_balance(&test.db).await;
+        let card = a_card(&test.db, user, balance).await;
+        let mut connection = test.db.read().await.unwrap();
+        assert!(
+            find(&mut connection, other, card.id).await.unwrap().is_none(),
+            "{}",
+            test.engine
+        );
+        assert!(
+            shown_of_user(&mut connection, other, CardId(0), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn lists_go_by_number_and_leave_out_ordered_and_removed_cards() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        let mut cards = Vec::new();
+        for _ in 0..5 {
+            cards.push(a_card(&test.db, user, balance).await);
+        }
+        for (hidden, state) in [(1, CardState::Ordered), (3, CardState::Removed)] {
+            change(
+                &test,
+                cards[hidden].id,
+                Standing {
+                    state,
+                    ..cards[hidden].standing
+                },
+            )
+            .await;
+        }
+        let shown = [&cards[0], &cards[2], &cards[4]].map(|card| card.id);
+        let ids = |cards: Vec<Card>| cards.into_iter().map(|card| card.id).collect::<Vec<_>>();
+        let mut connection = test.db.read().await.unwrap();
+        let all = shown_of_user(&mut connection, user, CardId(0), 10).await.unwrap();
+        assert_eq!(ids(all), shown, "{}", test.engine);
+        let rest = shown_of_user(&mut connection, user, shown[0], 1).await.unwrap();
+        assert_eq!(ids(rest), shown[1..2], "{}", test.engine);
+        let of_balance = shown_of_balance(&mut connection, balance, 2).await.unwrap();
+        assert_eq!(ids(of_balance), shown[..2], "{}", test.engine);
+    }
+}
+
+/// Toggles a card's lock: from what it finds, within one transaction. True when it locked.
+async fn toggle(test: &TestDb, id: CardId) -> bool {
+    let mut tx = test.db.begin().await.unwrap();
+    let mut card = take(&mut tx, id).await.unwrap().unwrap();
+    let locks = card.standing.state.lock().is_none();
+    card.standing.state = if locks {
+        let lock = Lock { code: LockCode::PendingQuery, placed_by: Party::User, placed_at: NOON };
+        card.standing.lock(lock, RULES).unwrap()
+    } else {
+        card.standing.unlock(Party::User, RULES).unwrap().0
+    };
+    set_standing(&mut tx, id, card.standing).await.unwrap();
+    tx.commit().await.unwrap();
+    locks
+}
+
+/// A lost update would be two locks, or two unlocks, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_at_once_follow_one_another() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        let card = a_card(&test.db, user, balance).await;
+        let test = Arc::new(test);
+        let mut running = JoinSet::new();
+        for _ in 0..12 {
+            let (test, id) = (Arc::clone(&test), card.id);
+            running.spawn(async move {
+                let mut locks = 0;
+                for _ in 0..5 {
+                    locks += usize::from(toggle(&test, id).await);
+                }
+                locks
+            });
+        }
+        let locks: usize = running.join_all().await.into_iter().sum();
+        assert_eq!(locks, 30, "{}", test.engine);
+        assert_eq!(read(&test, &card).await.standing.state, CardState::Active, "{}", test.engine);
+    }
+}
