@@ -185,7 +185,7 @@ pub enum Destination {
     },
 }
 
-/// Answer (200) to an operation whose answer is sealed to the caller.
+/// Answer (200, or 201 to an order) to an operation whose answer is sealed to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedAnswer {
