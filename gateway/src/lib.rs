@@ -15,3 +15,5 @@ pub mod jobs;
 pub mod rates;
 pub mod services;
 pub mod store;
+#[cfg(test)]
+mod testing;

@@ -38,6 +38,13 @@ fn read(toml: &str) -> Result<Config, ConfigError> {
     Config::extract(Figment::new().merge(Toml::string(toml)))
 }
 
+impl Config {
+    /// A configuration for tests of other modules.
+    pub(crate) fn sample() -> Self {
+        read(GOOD).unwrap()
+    }
+}
+
 #[test]
 fn a_file_with_defaults_is_read() {
     let config = read(GOOD).unwrap();

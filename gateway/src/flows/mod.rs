@@ -13,5 +13,7 @@ pub mod pin_hash;
 pub mod register_user;
 mod secret;
 pub mod set_kyc;
+#[cfg(test)]
+mod tests;
 pub mod vault_keys;
 pub mod vault_state;

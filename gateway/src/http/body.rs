@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let mut fields = Fields::read(br#"{"a":1,"c":{"d":2,"x":3},"4111111111111111":1}"#).unwrap();
+        let mut fields = Fields::read(br#"{"a":1,"c":{"d":2,"x":3},"9999001111111111":1}"#).unwrap();
         let a = fields.text("a", any);
         let b = fields.text("b", any);
         let c = fields.optional_object("c", |inner| inner.text("d", any));

@@ -182,3 +182,6 @@ pub(crate) fn refuse_peer(_request: &HttpRequest, _refused: Refused) -> HttpResp
     let error = Error::from(Code::CertificateRequired);
     HttpResponse::from_error(error)
 }
+
+#[cfg(test)]
+mod tests;

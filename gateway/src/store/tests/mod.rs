@@ -2,7 +2,7 @@
 
 mod devices;
 mod idempotency;
-mod people;
+pub(crate) mod people;
 
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +24,14 @@ pub(crate) struct TestDb {
     pub(crate) db: Db,
     /// The engine, for the message of a failed assertion.
     pub(crate) engine: &'static str,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
+}
+
+impl TestDb {
+    /// The database, and the directory that has to outlive it.
+    pub(crate) fn into_parts(self) -> (Db, Option<TempDir>) {
+        (self.db, self.directory)
+    }
 }
 
 /// One database of each engine there is.
@@ -46,7 +53,7 @@ pub(crate) async fn sqlite() -> TestDb {
     TestDb {
         db,
         engine: "sqlite",
-        _directory: Some(directory),
+        directory: Some(directory),
     }
 }
 
@@ -73,7 +80,7 @@ async fn postgres(url: &str) -> TestDb {
     TestDb {
         db,
         engine: "postgres",
-        _directory: None,
+        directory: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store::users::{NewUser, PendingUser, Registered};
 use crate::store::{balances, kyc, users};
 
 /// A person with an address.
-fn person() -> Person {
+pub(crate) fn person() -> Person {
     Person {
         email: Email::parse("ada@mail.example").unwrap(),
         phone_number: PhoneNumber::parse("+48600100200").unwrap(),

@@ -1,0 +1,46 @@
+//! What unit tests of flows and doors stand on: real rows, a clock that tests turn, and a vault that is away (what it
+//! answers when it is there is shown end to end, by the real one).
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+use shared::clock::{Clock, ManualClock};
+
+use crate::clients::vault::VaultClient;
+use crate::config::Config;
+use crate::services::Services;
+use crate::store::tests::{NOON, TestDb, databases};
+
+/// Services over one database.
+pub(crate) struct Stage {
+    pub(crate) services: Arc<Services>,
+    pub(crate) clock: ManualClock,
+    /// The engine, for the message of a failed assertion.
+    pub(crate) engine: &'static str,
+    _database: Box<dyn std::any::Any>,
+}
+
+/// One stage for each engine there is.
+pub(crate) async fn stages() -> Vec<Stage> {
+    databases().await.into_iter().map(stage).collect()
+}
+
+fn stage(test: TestDb) -> Stage {
+    let clock = ManualClock::starting_at(NOON);
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    // Port 1 of the loopback address: nobody listens there.
+    let vault = Arc::new(VaultClient::new("https://127.0.0.1:1", tls).unwrap());
+    let engine = test.engine;
+    let (db, directory) = test.into_parts();
+    let services = Services::new(Config::sample(), db, vault, Clock::Manual(clock.clone())).unwrap();
+    Stage {
+        services: Arc::new(services),
+        clock,
+        engine,
+        _database: Box::new(directory),
+    }
+}
