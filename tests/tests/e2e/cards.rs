@@ -175,7 +175,7 @@ fn a_card_without_plastic_has_no_pin_to_set() {
             .over(&payload)
             .sign(desk.signer())?;
         let refused = desk.set_pin_with(&holder.card, &payload, Some(&proof)).await?;
-        refused.expect_refusal(409, "CARD_NOT_PLASTIC")?;
+        refused.expect_refusal(409, "PIN_NOT_AVAILABLE")?;
         Ok(())
     });
 }
@@ -186,11 +186,12 @@ fn a_program_without_digital_first_prints_nothing() {
         let user = pair.other_partner.accepted_user().await?;
         let prefix = PartnerServer::prefix(user);
         let desk = pair.other_partner.cards(&prefix);
-        let card = Card::of(&desk.create(desk.first_balance().await?, "Plain").await?.content)?;
+        let balance = desk.create_balance().await?.expect(201)?.number_at("/id")?;
+        let card = Card::of(&desk.create(balance, "Plain").await?.content)?;
         let call = desk
             .post(&format!("/cards/{}/print", card.id))?
             .enc(desk.receiving());
-        call.send().await?.expect_refusal(409, "DIGITAL_FIRST_DISABLED")?;
+        call.send().await?.expect_refusal(409, "NOT_DIGITAL_FIRST")?;
         Ok(())
     });
 }
@@ -268,7 +269,23 @@ fn a_card_needs_a_balance_of_its_holder() {
         let foreign = other.phone.cards().first_balance().await?;
         let call = desk.post("/cards/virtual")?.enc(desk.receiving());
         let refused = call.json(&json!({ "balanceId": foreign })).send().await?;
-        refused.expect_refusal(409, "BALANCE_REQUIRED")?;
+        refused.expect_refusal(404, "NOT_FOUND")?;
         Ok(())
+    });
+}
+
+#[test]
+fn without_a_balance_there_is_no_card_until_one_is_created() {
+    on_each_engine(async |pair| {
+        // The other partner's program creates no balances by itself.
+        let user = pair.other_partner.accepted_user().await?;
+        let prefix = PartnerServer::prefix(user);
+        let desk = pair.other_partner.cards(&prefix);
+        let call = desk.post("/cards/virtual")?.enc(desk.receiving());
+        let refused = call.json(&json!({ "balanceId": 1 })).send().await?;
+        refused.expect_refusal(409, "BALANCE_REQUIRED")?;
+        let balance = desk.create_balance().await?.expect(201)?;
+        ensure!(balance.text_at("/currency")? == "EUR" && balance.number_at("/value")? == 0);
+        is_masked(&desk.create(balance.number_at("/id")?, "Plain").await?.content)
     });
 }

@@ -108,7 +108,7 @@ fn a_genuine_certificate_that_nobody_registered_enters_nowhere() {
                 let for_all =
                     route.roles.len() == Role::ALL.len() || route.while_locked && route.method == "GET";
                 ensure!(
-                    for_all || answer.status == 403,
+                    answer.status == 403 || for_all && answer.status < 500,
                     "an unregistered {:?} at {} {}: {answer}",
                     profile,
                     route.method,
@@ -252,7 +252,6 @@ fn a_revoked_certificate_is_refused_on_the_connection_that_it_opened() {
             let set = pair.stand.certificates();
             let (gateway, partner) = (&set.gateway_client, set.partner_named(&"other-partner".parse()?));
             let ports = *pair.stand.ports();
-            revoked_while_open(&pair.stand, Ca::Internal, ports.vault, gateway, "/v1/keys").await?;
             revoked_while_open(
                 &pair.stand,
                 Ca::Partner,
@@ -261,6 +260,8 @@ fn a_revoked_certificate_is_refused_on_the_connection_that_it_opened() {
                 "/lifecycle/v1/public-key",
             )
             .await?;
+            // Without its own certificate the gateway reaches no vault: this one last.
+            revoked_while_open(&pair.stand, Ca::Internal, ports.vault, gateway, "/v1/keys").await?;
             pair.stand.stop().await
         };
         finished("SQLite", outcome.await);

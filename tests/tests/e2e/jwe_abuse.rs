@@ -173,7 +173,7 @@ fn whatever_fails_from_the_unwrap_on_is_one_answer() {
             ("a flipped tag", parts.clone().bytes(TAG, |bytes| flip(bytes))?),
             (
                 "another header",
-                parts.clone().header(r#"{"enc":"A256GCM","alg":"RSA-OAEP-256"}"#),
+                parts.clone().header(r#"{"alg":"RSA-OAEP-256", "enc":"A256GCM"}"#),
             ),
             (
                 "another wrap",
@@ -414,7 +414,7 @@ fn checks_come_in_the_order_of_the_contract() {
         let sound = desk.vault_key().await?.seal(&json!({ "pin": "4829" }))?;
         set_pin(&desk, &holder, &sound)
             .await?
-            .expect_refusal(409, "CARD_NOT_PLASTIC")?;
+            .expect_refusal(409, "PIN_NOT_AVAILABLE")?;
         Ok(())
     });
 }

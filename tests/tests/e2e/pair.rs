@@ -69,7 +69,8 @@ pub(crate) fn on_each_engine(test: impl AsyncFn(&Pair) -> Result<()>) {
 
 /// Fails with every cause of the error.
 pub(crate) fn finished(engine: &str, outcome: Result<()>) {
-    assert!(outcome.is_ok(), "on {engine}: {:?}", outcome.err());
+    let failure = outcome.err().map(|error| format!("{error:#}"));
+    assert!(failure.is_none(), "on {engine}: {}", failure.unwrap_or_default());
 }
 
 /// Every engine that is there, for a test that starts its own pair.
@@ -192,6 +193,6 @@ name = "other-eur"
 partner = "other-partner"
 currency = "EUR"
 digital_first = false
-automatic_balance = true
+automatic_balance = false
 pin_digits = [4, 4]
 "#;

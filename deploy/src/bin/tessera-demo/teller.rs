@@ -9,7 +9,7 @@ use deploy::stand::Stand;
 /// Width of the column that says who acts.
 const WHO: usize = 12;
 /// Width of the column that says what is done.
-const WHAT: usize = 38;
+const WHAT: usize = 40;
 
 /// Tells the story on standard output.
 #[derive(Debug)]
