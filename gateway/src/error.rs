@@ -156,184 +156,53 @@ impl Code {
 
     /// Status, name and sentence: the whole table.
     #[must_use]
+    #[rustfmt::skip]
     pub const fn row(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::MalformedJson => (
-                S::BAD_REQUEST,
-                "MALFORMED_JSON",
-                "The body is not well-formed JSON.",
-            ),
-            Self::InvalidHeader => (
-                S::BAD_REQUEST,
-                "INVALID_HEADER",
-                "A header is missing or not readable.",
-            ),
-            Self::EncryptionRequired => (
-                S::BAD_REQUEST,
-                "ENCRYPTION_REQUIRED",
-                "This endpoint needs the headers Public-Key and Encrypted-Request, and an encrypted body where secrets are sent.",
-            ),
-            Self::InvalidPublicKey => (
-                S::BAD_REQUEST,
-                "INVALID_PUBLIC_KEY",
-                "The key in Public-Key cannot be used.",
-            ),
-            Self::InvalidPayload => (
-                S::BAD_REQUEST,
-                "INVALID_PAYLOAD",
-                "The payload is not the JWE that this endpoint asks for.",
-            ),
-            Self::CantDecryptPayload => (
-                S::BAD_REQUEST,
-                "CANT_DECRYPT_PAYLOAD",
-                "The payload cannot be decrypted.",
-            ),
-            Self::SessionRequired => (
-                S::UNAUTHORIZED,
-                "SESSION_REQUIRED",
-                "There is no session, or it has ended.",
-            ),
-            Self::CertificateRequired => (
-                S::UNAUTHORIZED,
-                "CERTIFICATE_REQUIRED",
-                "The client certificate is not accepted.",
-            ),
-            Self::ActivationCodeInvalid => (
-                S::UNAUTHORIZED,
-                "ACTIVATION_CODE_INVALID",
-                "The activation code is not valid (any more).",
-            ),
+            Self::MalformedJson => (S::BAD_REQUEST, "MALFORMED_JSON", "The body is not well-formed JSON."),
+            Self::InvalidHeader => (S::BAD_REQUEST, "INVALID_HEADER", "A header is missing or not readable."),
+            Self::EncryptionRequired => (S::BAD_REQUEST, "ENCRYPTION_REQUIRED", "This endpoint needs the headers Public-Key and Encrypted-Request, and an encrypted body where secrets are sent."),
+            Self::InvalidPublicKey => (S::BAD_REQUEST, "INVALID_PUBLIC_KEY", "The key in Public-Key cannot be used."),
+            Self::InvalidPayload => (S::BAD_REQUEST, "INVALID_PAYLOAD", "The payload is not the JWE that this endpoint asks for."),
+            Self::CantDecryptPayload => (S::BAD_REQUEST, "CANT_DECRYPT_PAYLOAD", "The payload cannot be decrypted."),
+            Self::SessionRequired => (S::UNAUTHORIZED, "SESSION_REQUIRED", "There is no session, or it has ended."),
+            Self::CertificateRequired => (S::UNAUTHORIZED, "CERTIFICATE_REQUIRED", "The client certificate is not accepted."),
+            Self::ActivationCodeInvalid => (S::UNAUTHORIZED, "ACTIVATION_CODE_INVALID", "The activation code is not valid (any more)."),
             Self::AuthenticationFailed => (S::UNAUTHORIZED, "AUTHENTICATION_FAILED", "The login failed."),
-            Self::NotAPartner => (
-                S::FORBIDDEN,
-                "NOT_A_PARTNER",
-                "The client certificate is not a registered partner's.",
-            ),
-            Self::HolderProofRequired => (
-                S::FORBIDDEN,
-                "HOLDER_PROOF_REQUIRED",
-                "This needs a proof by the holder.",
-            ),
-            Self::HolderProofInvalid => (
-                S::FORBIDDEN,
-                "HOLDER_PROOF_INVALID",
-                "The holder's proof is not valid.",
-            ),
-            Self::HolderKeyPending => (
-                S::FORBIDDEN,
-                "HOLDER_KEY_PENDING",
-                "The holder's key is not active yet.",
-            ),
-            Self::LockNotYours => (
-                S::FORBIDDEN,
-                "LOCK_NOT_YOURS",
-                "This lock was placed by somebody else.",
-            ),
+            Self::NotAPartner => (S::FORBIDDEN, "NOT_A_PARTNER", "The client certificate is not a registered partner's."),
+            Self::HolderProofRequired => (S::FORBIDDEN, "HOLDER_PROOF_REQUIRED", "This needs a proof by the holder."),
+            Self::HolderProofInvalid => (S::FORBIDDEN, "HOLDER_PROOF_INVALID", "The holder's proof is not valid."),
+            Self::HolderKeyPending => (S::FORBIDDEN, "HOLDER_KEY_PENDING", "The holder's key is not active yet."),
+            Self::LockNotYours => (S::FORBIDDEN, "LOCK_NOT_YOURS", "This lock was placed by somebody else."),
             Self::NotFound => (S::NOT_FOUND, "NOT_FOUND", "There is no such thing here."),
-            Self::MethodNotAllowed => (
-                S::METHOD_NOT_ALLOWED,
-                "METHOD_NOT_ALLOWED",
-                "The path does not know this method.",
-            ),
-            Self::BodyTooSlow => (
-                S::REQUEST_TIMEOUT,
-                "BODY_TOO_SLOW",
-                "The body did not arrive in time.",
-            ),
-            Self::KycRequired => (
-                S::CONFLICT,
-                "KYC_REQUIRED",
-                "The user's identity is not established yet.",
-            ),
-            Self::KycInProgress => (
-                S::CONFLICT,
-                "KYC_IN_PROGRESS",
-                "An application waits for a decision already.",
-            ),
-            Self::KycAccepted => (
-                S::CONFLICT,
-                "KYC_ACCEPTED",
-                "The user's identity is established already.",
-            ),
-            Self::BalanceRequired => (
-                S::CONFLICT,
-                "BALANCE_REQUIRED",
-                "The user has no such balance in use.",
-            ),
-            Self::ExternalIdTaken => (
-                S::CONFLICT,
-                "EXTERNAL_ID_TAKEN",
-                "There is a user with this externalId.",
-            ),
-            Self::IdempotencyInFlight => (
-                S::CONFLICT,
-                "IDEMPOTENCY_IN_FLIGHT",
-                "The same request is still being worked on.",
-            ),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "The path does not know this method."),
+            Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "The body did not arrive in time."),
+            Self::KycRequired => (S::CONFLICT, "KYC_REQUIRED", "The user's identity is not established yet."),
+            Self::KycInProgress => (S::CONFLICT, "KYC_IN_PROGRESS", "An application waits for a decision already."),
+            Self::KycAccepted => (S::CONFLICT, "KYC_ACCEPTED", "The user's identity is established already."),
+            Self::BalanceRequired => (S::CONFLICT, "BALANCE_REQUIRED", "The user has no such balance in use."),
+            Self::ExternalIdTaken => (S::CONFLICT, "EXTERNAL_ID_TAKEN", "There is a user with this externalId."),
+            Self::IdempotencyInFlight => (S::CONFLICT, "IDEMPOTENCY_IN_FLIGHT", "The same request is still being worked on."),
             Self::LockIrreversible => (S::CONFLICT, "LOCK_IRREVERSIBLE", "The card is locked for good."),
             Self::CardLocked => (S::CONFLICT, "CARD_LOCKED", "The card is locked."),
             Self::CardNotLocked => (S::CONFLICT, "NOT_LOCKED", "The card is not locked."),
             Self::CardNotActive => (S::CONFLICT, "CARD_NOT_ACTIVE", "The card is not active."),
             Self::CardRemoved => (S::CONFLICT, "CARD_REMOVED", "The card was removed."),
-            Self::PinNotAvailable => (
-                S::CONFLICT,
-                "PIN_NOT_AVAILABLE",
-                "A card without plastic has no PIN.",
-            ),
-            Self::CvvNotAvailable => (
-                S::CONFLICT,
-                "CVV_NOT_AVAILABLE",
-                "The CVV of a physical card is printed on it.",
-            ),
+            Self::PinNotAvailable => (S::CONFLICT, "PIN_NOT_AVAILABLE", "A card without plastic has no PIN."),
+            Self::CvvNotAvailable => (S::CONFLICT, "CVV_NOT_AVAILABLE", "The CVV of a physical card is printed on it."),
             Self::CardNotVirtual => (S::CONFLICT, "CARD_NOT_VIRTUAL", "The card is not virtual."),
-            Self::AlreadyPrinted => (
-                S::CONFLICT,
-                "ALREADY_PRINTED",
-                "Plastic of this card was ordered before.",
-            ),
-            Self::NotDigitalFirst => (
-                S::CONFLICT,
-                "NOT_DIGITAL_FIRST",
-                "The program has no plastic for virtual cards.",
-            ),
-            Self::AddressRequired => (
-                S::CONFLICT,
-                "ADDRESS_REQUIRED",
-                "The user has no address on file.",
-            ),
+            Self::AlreadyPrinted => (S::CONFLICT, "ALREADY_PRINTED", "Plastic of this card was ordered before."),
+            Self::NotDigitalFirst => (S::CONFLICT, "NOT_DIGITAL_FIRST", "The program has no plastic for virtual cards."),
+            Self::AddressRequired => (S::CONFLICT, "ADDRESS_REQUIRED", "The user has no address on file."),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is too large."),
-            Self::UnsupportedMediaType => (
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "UNSUPPORTED_MEDIA_TYPE",
-                "The body must be application/json.",
-            ),
-            Self::ValidationFailed => (
-                S::UNPROCESSABLE_ENTITY,
-                "VALIDATION_FAILED",
-                "The request breaks one or more rules.",
-            ),
-            Self::IdempotencyKeyReused => (
-                S::UNPROCESSABLE_ENTITY,
-                "IDEMPOTENCY_KEY_REUSED",
-                "The Idempotency-Key was used with another request.",
-            ),
+            Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."),
+            Self::ValidationFailed => (S::UNPROCESSABLE_ENTITY, "VALIDATION_FAILED", "The request breaks one or more rules."),
+            Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used with another request."),
             Self::TooManyRequests => (S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "Too many requests."),
-            Self::Internal => (
-                S::INTERNAL_SERVER_ERROR,
-                "INTERNAL",
-                "Something is broken on our side.",
-            ),
-            Self::VaultUnavailable => (
-                S::SERVICE_UNAVAILABLE,
-                "VAULT_UNAVAILABLE",
-                "The vault cannot be asked at the moment.",
-            ),
-            Self::StoreUnavailable => (
-                S::SERVICE_UNAVAILABLE,
-                "STORE_UNAVAILABLE",
-                "The database cannot be asked at the moment.",
-            ),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "INTERNAL", "Something is broken on our side."),
+            Self::VaultUnavailable => (S::SERVICE_UNAVAILABLE, "VAULT_UNAVAILABLE", "The vault cannot be asked at the moment."),
+            Self::StoreUnavailable => (S::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", "The database cannot be asked at the moment."),
         }
     }
 }

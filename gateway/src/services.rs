@@ -62,10 +62,10 @@ impl Services {
         })
     }
 
-    /// The current instant.
+    /// The current instant, in whole milliseconds: as rows hold it, so that what is told at once is what is read later.
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
-        self.clock.now()
+        self.clock.now().truncate_to_millisecond()
     }
 
     /// `N` random bytes.

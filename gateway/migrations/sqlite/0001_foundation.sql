@@ -87,6 +87,7 @@ CREATE TABLE activation_codes (
     selector TEXT NOT NULL UNIQUE, -- the part of the code by which the row is found
     secret_hash BLOB NOT NULL, -- SHA-256 of the rest
     vault_key BLOB NOT NULL, -- 32 random bytes from which the idempotency keys of enrolments are made
+    enrolment_ticket TEXT, -- the partner's, for the vault
     tries_left INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL

@@ -24,11 +24,15 @@ pub struct IssuedCode {
     pub expires_at: OffsetDateTime,
 }
 
-/// Makes a code for an active user.
+/// Makes a code for an active user. `enrolment_ticket` goes to the vault with the pairing: only the vault judges it.
 ///
 /// # Errors
 /// `NOT_FOUND` when the user is gone.
-pub async fn create_activation_code(services: &Services, user: UserId) -> Result<IssuedCode, Error> {
+pub async fn create_activation_code(
+    services: &Services,
+    user: UserId,
+    enrolment_ticket: Option<&str>,
+) -> Result<IssuedCode, Error> {
     let now = services.now();
     let expires_at = now + Duration::minutes(i64::from(services.config.sessions.activation_code_minutes));
     for _ in 0..ATTEMPTS {
@@ -38,6 +42,7 @@ pub async fn create_activation_code(services: &Services, user: UserId) -> Result
             selector: &parts.selector,
             secret_hash: hash(parts.secret.as_bytes()),
             vault_key: services.random()?,
+            enrolment_ticket,
             tries: TRIES,
             expires_at,
         };

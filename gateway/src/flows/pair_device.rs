@@ -82,6 +82,7 @@ pub async fn pair_device(
         key: pairing.key.clone(),
         holder_proof: pairing.holder_proof,
         enrolment_proof: pairing.enrolment_proof,
+        enrolment_ticket: code.enrolment_ticket.clone(),
         actor: actor(code.user.id),
     };
     let key = vault_key(&code, &enrolment)?;

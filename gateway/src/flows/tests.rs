@@ -260,7 +260,7 @@ async fn while_the_vault_is_away_no_activation_code_is_spent_and_no_try_taken() 
     for stage in stages().await {
         let services = &stage.services;
         let ada = user(&services.db, "partner", 1).await;
-        let issued = create_activation_code(services, ada).await.unwrap();
+        let issued = create_activation_code(services, ada, None).await.unwrap();
         // More often than a code has tries, and than the circuit needs to open.
         for _ in 0..8 {
             let away = pair_device(services, request(None), pairing(&issued.code), |_| actor())
@@ -291,7 +291,7 @@ async fn a_wrong_late_or_exhausted_activation_code_is_one_answer() {
                 .unwrap()
                 .code()
         };
-        let issued = create_activation_code(services, ada).await.unwrap();
+        let issued = create_activation_code(services, ada, None).await.unwrap();
         let guess = format!("{}-0000-0000-0000", issued.code.get(..4).unwrap());
         for wrong in ["", "nonsense", "0000-0000-0000-0000"] {
             assert_eq!(
@@ -309,7 +309,7 @@ async fn a_wrong_late_or_exhausted_activation_code_is_one_answer() {
             "{}",
             stage.engine
         );
-        let late = create_activation_code(services, ada).await.unwrap();
+        let late = create_activation_code(services, ada, None).await.unwrap();
         stage.clock.advance(Duration::hours(1));
         assert_eq!(pair(late.code.to_string()).await, Code::ActivationCodeInvalid);
     }
@@ -440,7 +440,7 @@ async fn activation_codes_differ_and_show_no_card_number() {
         let ada = user(&services.db, "partner", 1).await;
         let mut seen = HashSet::new();
         for _ in 0..20 {
-            let code = create_activation_code(services, ada).await.unwrap().code;
+            let code = create_activation_code(services, ada, None).await.unwrap().code;
             assert_eq!(code.len(), 19);
             assert!(seen.insert(code.to_string()), "{}", stage.engine);
         }

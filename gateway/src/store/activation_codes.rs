@@ -17,6 +17,8 @@ pub struct ActivationCode {
     pub secret_hash: [u8; 32],
     /// From which the vault's idempotency keys are made.
     pub vault_key: [u8; 32],
+    /// The partner's enrolment ticket, for the vault.
+    pub enrolment_ticket: Option<String>,
     /// Uses that may still fail.
     pub tries_left: i64,
     /// When it lapses.
@@ -35,6 +37,8 @@ pub struct NewCode<'a> {
     pub secret_hash: [u8; 32],
     /// Random.
     pub vault_key: [u8; 32],
+    /// The partner's enrolment ticket, for the vault.
+    pub enrolment_ticket: Option<&'a str>,
     /// Uses that may fail.
     pub tries: i64,
     /// When it lapses.
@@ -52,14 +56,15 @@ pub async fn replace(tx: &mut Tx, new: &NewCode<'_>, now: OffsetDateTime) -> Res
         .await?;
     let id = tx.next_number(Sequence::ActivationCodes).await?;
     sqlx::query(
-        "INSERT INTO activation_codes (id, user_id, selector, secret_hash, vault_key, tries_left, expires_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO activation_codes (id, user_id, selector, secret_hash, vault_key, enrolment_ticket, tries_left, \
+         expires_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id)
     .bind(new.user.0)
     .bind(new.selector)
     .bind(new.secret_hash.as_slice())
     .bind(new.vault_key.as_slice())
+    .bind(new.enrolment_ticket)
     .bind(new.tries)
     .bind(millis(new.expires_at))
     .bind(millis(now))
@@ -77,7 +82,7 @@ pub async fn find(
     selector: &str,
 ) -> Result<Option<ActivationCode>, StoreError> {
     sqlx::query(
-        "SELECT c.id, c.secret_hash, c.vault_key, c.tries_left, c.expires_at, \
+        "SELECT c.id, c.secret_hash, c.vault_key, c.enrolment_ticket, c.tries_left, c.expires_at, \
          u.id AS user_id, u.partner, u.program, u.holder, u.kyc_status \
          FROM activation_codes c JOIN users u ON u.id = c.user_id WHERE c.selector = $1 AND u.state = 'ACTIVE'",
     )
@@ -94,6 +99,7 @@ fn of_row(row: &AnyRow) -> Result<ActivationCode, StoreError> {
         id: get(row, "id")?,
         secret_hash: bytes(row, "secret_hash")?,
         vault_key: bytes(row, "vault_key")?,
+        enrolment_ticket: get(row, "enrolment_ticket")?,
         tries_left: get(row, "tries_left")?,
         expires_at: instant(get(row, "expires_at")?)?,
         user: user_of_row(row, "user_id")?,

@@ -108,12 +108,27 @@ struct ActivationCodeView<'a> {
     expires_at: OffsetDateTime,
 }
 
-/// `POST /lifecycle/v1/users/{userId}/activation-codes` → 201. A retry mints anew and voids the earlier code.
+/// Longest enrolment ticket: it carries the partner's certificate chain.
+const TICKET_MAX: usize = 8 * 1024;
+const NOT_A_TICKET: Rule = Rule {
+    code: "NOT_A_JWS",
+    message: "Must be a compact JWS of at most 8 KiB.",
+};
+
+/// `POST /lifecycle/v1/users/{userId}/activation-codes`: `{enrolmentTicket?}` → 201. A retry mints anew and voids the earlier code.
 pub(in crate::http) async fn create_code(mut call: PartnerCall) -> Result<HttpResponse, Error> {
     let user = call.customer().await?;
-    let (fields, _) = call.fields().await?;
+    let (mut fields, _) = call.fields().await?;
+    let ticket = fields.optional_text("enrolmentTicket", |text| {
+        let shaped = text.len() <= TICKET_MAX && text.split('.').count() == 3;
+        if shaped {
+            Ok(text.to_owned())
+        } else {
+            Err(NOT_A_TICKET)
+        }
+    });
     fields.finish(|| Some(()))?;
-    let issued = create_activation_code(call.services(), user.id).await?;
+    let issued = create_activation_code(call.services(), user.id, ticket.as_deref()).await?;
     let view = ActivationCodeView {
         activation_code: &issued.code,
         expires_at: issued.expires_at,

@@ -39,6 +39,7 @@ fn code(user: UserId, selector: &str) -> NewCode<'_> {
         selector,
         secret_hash: [1; 32],
         vault_key: [2; 32],
+        enrolment_ticket: None,
         tries: 2,
         expires_at: LATER,
     }
