@@ -271,14 +271,34 @@ mod tests {
     use crate::store::tests::{NOON, databases};
 
     fn removal(card: &crate::domain::card::Card) -> Task {
-        let actor = Actor { channel: Channel::Customers, subject: None, device: None, trace_id: None };
-        Task::Remove(Remove { card: card.token.clone(), call: CardOperation { actor } })
+        let actor = Actor {
+            channel: Channel::Customers,
+            subject: None,
+            device: None,
+            trace_id: None,
+        };
+        Task::Remove(Remove {
+            card: card.token.clone(),
+            call: CardOperation { actor },
+        })
     }
 
     fn final_lock(card: &crate::domain::card::Card) -> (Lock, Task) {
-        let lock = Lock { code: LockCode::CardStolen, placed_by: Party::Partner, placed_at: NOON };
-        let actor = Actor { channel: Channel::Secure, subject: None, device: None, trace_id: None };
-        let call = LockFinally { code: lock.code.number(), actor };
+        let lock = Lock {
+            code: LockCode::CardStolen,
+            placed_by: Party::Partner,
+            placed_at: NOON,
+        };
+        let actor = Actor {
+            channel: Channel::Secure,
+            subject: None,
+            device: None,
+            trace_id: None,
+        };
+        let call = LockFinally {
+            code: lock.code.number(),
+            actor,
+        };
         (lock, Task::Lock(FinalLock::new(card.token.clone(), lock, call)))
     }
 
@@ -293,16 +313,25 @@ mod tests {
             let card = a_card(&test.db, user, balance).await;
             let (lock, task) = final_lock(&card);
             let mut tx = test.db.begin().await.unwrap();
-            let begun = begin(&mut tx, card.id, Some(7), key("k"), task, NOON).await.unwrap();
+            let begun = begin(&mut tx, card.id, Some(7), key("k"), task, NOON)
+                .await
+                .unwrap();
             tx.commit().await.unwrap();
 
             let mut tx = test.db.begin().await.unwrap();
             assert!(of_entry(&mut tx, None).await.unwrap().is_none());
             assert!(of_entry(&mut tx, Some(8)).await.unwrap().is_none());
             let found = of_entry(&mut tx, Some(7)).await.unwrap().unwrap();
-            assert_eq!((found.id, found.card, found.entry), (begun.id, card.id, Some(7)), "{}", test.engine);
+            assert_eq!(
+                (found.id, found.card, found.entry),
+                (begun.id, card.id, Some(7)),
+                "{}",
+                test.engine
+            );
             assert_eq!(found.vault_key, key("k"));
-            let Task::Lock(found_lock) = &found.task else { panic!("another task") };
+            let Task::Lock(found_lock) = &found.task else {
+                panic!("another task")
+            };
             assert_eq!(found_lock.lock().unwrap(), lock);
             assert_eq!(found_lock.card(), &card.token);
             assert!(strike(&mut tx, begun.id).await.unwrap(), "{}", test.engine);
@@ -318,14 +347,40 @@ mod tests {
             let mut tx = test.db.begin().await.unwrap();
             for age in 0..3 {
                 let at = NOON + Duration::seconds(age);
-                begin(&mut tx, card.id, None, key("k"), removal(&card), at).await.unwrap();
+                begin(&mut tx, card.id, None, key("k"), removal(&card), at)
+                    .await
+                    .unwrap();
             }
             let due = NOON + PATIENCE;
-            assert!(take_overdue(&mut tx, due - Duration::seconds(1), 9).await.unwrap().is_empty());
-            assert_eq!(take_overdue(&mut tx, due + Duration::seconds(1), 9).await.unwrap().len(), 2);
-            assert_eq!(take_overdue(&mut tx, due + Duration::seconds(2), 9).await.unwrap().len(), 1);
-            assert!(take_overdue(&mut tx, due + Duration::seconds(2), 9).await.unwrap().is_empty());
-            let again = take_overdue(&mut tx, due + PATIENCE + Duration::seconds(9), 2).await.unwrap();
+            assert!(
+                take_overdue(&mut tx, due - Duration::seconds(1), 9)
+                    .await
+                    .unwrap()
+                    .is_empty()
+            );
+            assert_eq!(
+                take_overdue(&mut tx, due + Duration::seconds(1), 9)
+                    .await
+                    .unwrap()
+                    .len(),
+                2
+            );
+            assert_eq!(
+                take_overdue(&mut tx, due + Duration::seconds(2), 9)
+                    .await
+                    .unwrap()
+                    .len(),
+                1
+            );
+            assert!(
+                take_overdue(&mut tx, due + Duration::seconds(2), 9)
+                    .await
+                    .unwrap()
+                    .is_empty()
+            );
+            let again = take_overdue(&mut tx, due + PATIENCE + Duration::seconds(9), 2)
+                .await
+                .unwrap();
             assert_eq!(again.len(), 2, "{}", test.engine);
         }
     }

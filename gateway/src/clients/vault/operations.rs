@@ -144,7 +144,8 @@ impl VaultClient {
         card: &CardToken,
         request: &PrintCard,
     ) -> Result<SealedAnswer, VaultError> {
-        self.post(&paths::print(card), key, request, StatusCode::CREATED).await
+        self.post(&paths::print(card), key, request, StatusCode::CREATED)
+            .await
     }
 
     /// Sets the PIN that the payload holds.

@@ -13,6 +13,8 @@ pub mod remove;
 pub mod reset_cvv;
 pub mod reveal;
 pub mod set_pin;
+#[cfg(test)]
+mod tests;
 pub mod unlock;
 
 use shared::vault_api::Actor;

@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::flows::cards::create_virtual::{self, CardWish, IssueProof, NewCardBody, NewVirtualCard};
 use crate::http::answer::send;
 use crate::http::body::Fields;
-use crate::http::caller::Call;
+use crate::http::call::Call;
 use crate::http::enc::EncBody;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

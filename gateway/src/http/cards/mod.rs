@@ -17,7 +17,8 @@ use std::ops::Deref;
 
 use actix_web::FromRequest;
 
-use super::caller::{Call, Customer, PartnerCall, UserCall};
+use super::call::Call;
+use super::caller::{Customer, PartnerCall, UserCall};
 use crate::domain::card::{Card, CardId};
 use crate::error::Error;
 use crate::flows::cards::CardCaller;

@@ -1,50 +1,37 @@
 //! Cards on both engines: what is written is read back, and changes at once follow one another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use shared::ids::CardToken;
+use shared::money::Currency;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::domain::card::{CardRules, NewCard};
+use crate::domain::kyc::KycStatus;
 use crate::domain::lock::LiftPolicy;
+use crate::store::tests::people::user;
 use crate::store::tests::{NOON, TestDb, databases};
-use crate::store::{Db, Sequence};
+use crate::store::{Db, Sequence, balances, users};
 
 const RULES: CardRules = CardRules {
     digital_first: true,
     lifting: LiftPolicy::ByPlacer,
 };
 
-/// A user of the partner `partner` and program `demo-eur` whose identity is established, with a balance.
+/// A user of the sample program whose identity is established, with a balance.
 pub(crate) async fn user_with_balance(db: &Db) -> (UserId, BalanceId) {
+    static HOLDERS: AtomicU8 = AtomicU8::new(0);
+    let user = user(db, "partner", HOLDERS.fetch_add(1, Ordering::Relaxed)).await;
     let mut tx = db.begin().await.unwrap();
-    let user = tx.next_number(Sequence::Users).await.unwrap();
-    let balance = tx.next_number(Sequence::Balances).await.unwrap();
-    let mut token = [0; 16];
-    token[..8].copy_from_slice(&user.to_be_bytes());
-    let holder = shared::ids::HolderToken::from_random(&token).unwrap();
-    sqlx::query(
-        "INSERT INTO users (id, partner, program, state, holder, vault_key, email, phone_number, first_name, \
-         last_name, date_of_birth, nationality, kyc_status, created_at) VALUES ($1, 'partner', 'demo-eur', 'ACTIVE', \
-         $2, 'k', 'a@example.com', '+1', 'A', 'B', '2000-01-01', 'PL', 'ACCEPTED', 0)",
-    )
-    .bind(user)
-    .bind(holder.as_str())
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::query(
-        "INSERT INTO balances (id, user_id, program, currency, state, created_at) \
-         VALUES ($1, $2, 'demo-eur', 'EUR', 'ACTIVE', 0)",
-    )
-    .bind(balance)
-    .bind(user)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
+    users::set_kyc(&mut tx, user, KycStatus::Accepted).await.unwrap();
+    let program = "demo-eur".parse().unwrap();
+    let balance = balances::insert(&mut tx, user, &program, Currency::EUR, NOON)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
-    (UserId(user), BalanceId(balance))
+    (user, balance.id)
 }
 
 /// An active virtual card, in the database.
@@ -234,7 +221,11 @@ async fn toggle(test: &TestDb, id: CardId) -> bool {
     let mut card = take(&mut tx, id).await.unwrap().unwrap();
     let locks = card.standing.state.lock().is_none();
     card.standing.state = if locks {
-        let lock = Lock { code: LockCode::PendingQuery, placed_by: Party::User, placed_at: NOON };
+        let lock = Lock {
+            code: LockCode::PendingQuery,
+            placed_by: Party::User,
+            placed_at: NOON,
+        };
         card.standing.lock(lock, RULES).unwrap()
     } else {
         card.standing.unlock(Party::User, RULES).unwrap().0
@@ -264,6 +255,11 @@ async fn changes_at_once_follow_one_another() {
         }
         let locks: usize = running.join_all().await.into_iter().sum();
         assert_eq!(locks, 30, "{}", test.engine);
-        assert_eq!(read(&test, &card).await.standing.state, CardState::Active, "{}", test.engine);
+        assert_eq!(
+            read(&test, &card).await.standing.state,
+            CardState::Active,
+            "{}",
+            test.engine
+        );
     }
 }

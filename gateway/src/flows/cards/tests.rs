@@ -1,0 +1,325 @@
+//! What flows do on a real database while the vault is away: nothing half-done, and what needs no vault goes on.
+
+use shared::public_key::PublicKey;
+use shared::vault_api::Channel;
+use sqlx::Row as _;
+
+use super::create_virtual::{CardWish, IssueProof, NewCardBody, NewVirtualCard, create_virtual};
+use super::print::{Plastic, print};
+use super::*;
+use crate::domain::balance::BalanceId;
+use crate::domain::lock::LockCode;
+use crate::domain::user::UserId;
+use crate::store::cards::tests::{a_card, user_with_balance};
+use crate::store::idempotency::{Answer, Request};
+use crate::store::users;
+use crate::testing::{Stage, stages};
+
+/// A P-256 key (RFC 7515 appendix A.3), to which nothing is sealed here.
+const RECIPIENT: &str = r#"{"kty":"EC","crv":"P-256",
+    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+
+/// A user with a balance, on a stage.
+struct Desk {
+    stage: Stage,
+    user: UserId,
+    balance: BalanceId,
+}
+
+/// One desk for each engine there is.
+async fn desks() -> Vec<Desk> {
+    let mut desks = Vec::new();
+    for stage in stages().await {
+        let (user, balance) = user_with_balance(&stage.services.db).await;
+        desks.push(Desk { stage, user, balance });
+    }
+    desks
+}
+
+impl Desk {
+    fn services(&self) -> &Services {
+        &self.stage.services
+    }
+
+    async fn caller(&self, party: Party) -> CardCaller {
+        let mut read = self.services().db.read().await.unwrap();
+        let user = users::find(&mut read, self.user).await.unwrap().unwrap();
+        let actor = Actor {
+            channel: Channel::Customers,
+            subject: None,
+            device: None,
+            trace_id: None,
+        };
+        CardCaller::new(self.services(), user, party, actor).unwrap()
+    }
+
+    async fn card(&self) -> Card {
+        a_card(&self.services().db, self.user, self.balance).await
+    }
+
+    async fn state(&self, card: &Card) -> CardState {
+        self.caller(Party::User)
+            .await
+            .card(self.services(), card.id)
+            .await
+            .unwrap()
+            .standing
+            .state
+    }
+
+    async fn create(&self, balance: BalanceId, proven: bool) -> Result<Answer, Error> {
+        let proof = proven.then(|| IssueProof {
+            holder_proof: "a.b.c".to_owned(),
+            issue_key: "key".parse().unwrap(),
+        });
+        let wish = CardWish { balance, name: None };
+        let new = NewVirtualCard {
+            body: NewCardBody::Plain(wish),
+            recipient: recipient(),
+            proof,
+        };
+        let caller = self.caller(Party::User).await;
+        create_virtual(self.services(), &caller, new, &request("key", 1)).await
+    }
+
+    async fn lock(&self, party: Party, card: &Card, code: LockCode, key: &str) -> Result<Answer, Error> {
+        let fingerprint = code.number();
+        let caller = self.caller(party).await;
+        super::lock::lock(
+            self.services(),
+            &caller,
+            card.id,
+            code,
+            &request(key, fingerprint),
+        )
+        .await
+    }
+
+    async fn unlock(&self, party: Party, card: &Card) -> Result<Answer, Error> {
+        super::unlock::unlock(
+            self.services(),
+            &self.caller(party).await,
+            card.id,
+            &request("unlock", 0),
+        )
+        .await
+    }
+
+    async fn count(&self, table: &'static str) -> i64 {
+        let mut read = self.services().db.read().await.unwrap();
+        let statement = match table {
+            "card_requests" => "SELECT count(*) FROM card_requests",
+            "cards" => "SELECT count(*) FROM cards",
+            _ => "SELECT count(*) FROM idempotency",
+        };
+        sqlx::query(statement).fetch_one(&mut *read).await.unwrap().get(0)
+    }
+
+    async fn write(&self, statement: &'static str) {
+        let mut tx = self.services().db.begin().await.unwrap();
+        sqlx::query(statement).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+fn recipient() -> PublicKey {
+    PublicKey::from_jwk(&serde_json::from_str(RECIPIENT).unwrap()).unwrap()
+}
+
+fn request(key: &str, fingerprint: u8) -> Request {
+    Request {
+        scope: "user:1 POST /x".to_owned(),
+        key: Some(key.to_owned()),
+        fingerprint: [fingerprint; 32],
+    }
+}
+
+fn code(outcome: Result<Answer, Error>) -> Code {
+    outcome.unwrap_err().code()
+}
+
+#[tokio::test]
+async fn without_the_vault_no_card_is_created_and_the_key_is_free_again() {
+    for desk in desks().await {
+        for _ in 0..2 {
+            assert_eq!(
+                code(desk.create(desk.balance, false).await),
+                Code::VaultUnavailable
+            );
+            for table in ["cards", "card_requests", "idempotency"] {
+                assert_eq!(desk.count(table).await, 0, "{table}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_state_is_told_before_the_vault_is_asked_unless_there_is_a_proof_to_judge() {
+    for desk in desks().await {
+        let (_, foreign) = user_with_balance(&desk.services().db).await;
+        assert_eq!(code(desk.create(foreign, false).await), Code::NotFound);
+        assert_eq!(code(desk.create(foreign, true).await), Code::VaultUnavailable);
+        desk.write("UPDATE balances SET state = 'LOCKED'").await;
+        assert_eq!(
+            code(desk.create(desk.balance, false).await),
+            Code::BalanceRequired
+        );
+        desk.write("DELETE FROM balances").await;
+        assert_eq!(code(desk.create(foreign, false).await), Code::BalanceRequired);
+        desk.write("UPDATE users SET kyc_status = 'REJECTED'").await;
+        assert_eq!(code(desk.create(desk.balance, false).await), Code::KycRequired);
+        assert_eq!(desk.count("idempotency").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn final_locks_removals_and_plastic_wait_for_the_vault() {
+    for desk in desks().await {
+        desk.write(
+            r#"UPDATE users SET address = '{"line1":"a","city":"b","postalCode":"c","country":"PL"}'"#,
+        )
+        .await;
+        let card = desk.card().await;
+        let caller = desk.caller(Party::User).await;
+        for final_code in LockCode::ALL.into_iter().filter(|code| code.is_irreversible()) {
+            let refused = desk.lock(Party::User, &card, final_code, "key").await;
+            assert_eq!(code(refused), Code::VaultUnavailable);
+        }
+        assert_eq!(
+            code(remove::remove(desk.services(), &caller, card.id).await),
+            Code::VaultUnavailable
+        );
+        let plastic = Plastic {
+            payload: None,
+            recipient: recipient(),
+            holder_proof: None,
+        };
+        let printed = print(desk.services(), &caller, card.id, plastic, &request("key", 1)).await;
+        assert_eq!(code(printed), Code::VaultUnavailable);
+        let unchanged = caller.card(desk.services(), card.id).await.unwrap();
+        assert_eq!(unchanged, card);
+        assert_eq!(desk.count("card_requests").await, 0);
+        assert_eq!(desk.count("idempotency").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn reversible_locks_need_no_vault_and_are_answered_once() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        let first = desk
+            .lock(Party::User, &card, LockCode::PendingQuery, "key")
+            .await
+            .unwrap();
+        let again = desk
+            .lock(Party::User, &card, LockCode::PendingQuery, "key")
+            .await
+            .unwrap();
+        assert_eq!(first, again);
+        let reused = desk
+            .lock(Party::User, &card, LockCode::SuspectedFraud, "key")
+            .await;
+        assert_eq!(code(reused), Code::IdempotencyKeyReused);
+        assert_eq!(
+            desk.state(&card).await.lock().unwrap().code,
+            LockCode::PendingQuery
+        );
+        desk.unlock(Party::User, &card).await.unwrap();
+        assert_eq!(desk.state(&card).await, CardState::Active);
+        let refused = desk
+            .lock(Party::User, &card, LockCode::PendingQuery, "key")
+            .await
+            .unwrap();
+        assert_eq!(
+            refused, first,
+            "a replay tells the answer of then and changes nothing"
+        );
+        assert_eq!(desk.state(&card).await, CardState::Active);
+    }
+}
+
+#[tokio::test]
+async fn a_partners_lock_is_not_the_users_to_lift() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        desk.lock(Party::Partner, &card, LockCode::SuspectedFraud, "key")
+            .await
+            .unwrap();
+        assert_eq!(code(desk.unlock(Party::User, &card).await), Code::LockNotYours);
+        assert_eq!(
+            code(
+                desk.lock(Party::User, &card, LockCode::PendingQuery, "other")
+                    .await
+            ),
+            Code::LockNotYours
+        );
+        desk.unlock(Party::Partner, &card).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn lifting_code_six_waits_for_the_vaults_counter() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        desk.lock(Party::User, &card, LockCode::PinTriesExceeded, "key")
+            .await
+            .unwrap();
+        assert_eq!(
+            code(desk.unlock(Party::User, &card).await),
+            Code::VaultUnavailable
+        );
+        assert_eq!(
+            desk.state(&card).await.lock().unwrap().code,
+            LockCode::PinTriesExceeded
+        );
+        assert_eq!(
+            desk.count("idempotency").await,
+            1,
+            "the lock's; the unlock's key is free again"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_removed_card_is_removed_again_without_asking() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        desk.write("UPDATE cards SET state = 'REMOVED'").await;
+        let caller = desk.caller(Party::User).await;
+        assert_eq!(
+            remove::remove(desk.services(), &caller, card.id)
+                .await
+                .unwrap()
+                .status,
+            204
+        );
+        assert_eq!(
+            code(desk.lock(Party::User, &card, LockCode::CardLost, "key").await),
+            Code::CardRemoved
+        );
+        assert_eq!(code(desk.unlock(Party::User, &card).await), Code::CardRemoved);
+        assert!(
+            list::list(desk.services(), &caller, CardId(0), 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_ordered_card_is_not_there_for_its_user() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        desk.write("UPDATE cards SET state = 'ORDERED'").await;
+        let caller = desk.caller(Party::User).await;
+        assert_eq!(
+            caller.card(desk.services(), card.id).await.unwrap_err().code(),
+            Code::NotFound
+        );
+        assert_eq!(
+            code(remove::remove(desk.services(), &caller, card.id).await),
+            Code::NotFound
+        );
+    }
+}
