@@ -29,6 +29,7 @@ pub fn scan_memory(pid: u32, needles: &[Vec<u8>]) -> Result<MemoryScan> {
         fs::read_to_string(format!("/proc/{pid}/maps")).context("no such process, or not permitted")?;
     let mut memory =
         File::open(format!("/proc/{pid}/mem")).context("the kernel does not permit to read it")?;
+    let search = Search::new(needles);
     let mut scan = MemoryScan {
         hits: vec![0; needles.len()],
         bytes: 0,
@@ -55,8 +56,9 @@ pub fn scan_memory(pid: u32, needles: &[Vec<u8>]) -> Result<MemoryScan> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => buffer.truncate(kept),
                 Err(error) => return Err(error).context("the kernel does not permit to read it"),
             }
-            count(&mut buffer, needles, &mut scan.hits);
+            search.take(&mut buffer, &mut scan.hits);
         }
+        search.count(&buffer, buffer.len(), &mut scan.hits);
     }
     Ok(scan)
 }
@@ -82,28 +84,64 @@ fn readable_region(line: &str) -> Option<(u64, u64)> {
     (readable && !kernel).then_some((address(start)?, address(end)?))
 }
 
-/// Counts the needles that begin early enough to be whole in the buffer, and keeps the rest for the next chunk.
-fn count(buffer: &mut Vec<u8>, needles: &[Vec<u8>], hits: &mut [usize]) {
-    let longest = needles.iter().map(Vec::len).max().unwrap_or(0);
-    let mut begins = [false; 256];
-    for needle in needles {
-        if let Some(slot) = needle.first().and_then(|byte| begins.get_mut(usize::from(*byte))) {
-            *slot = true;
+/// How often each needle occurs in bytes that are at hand.
+#[must_use]
+pub fn count_in(bytes: &[u8], needles: &[Vec<u8>]) -> Vec<usize> {
+    let mut hits = vec![0; needles.len()];
+    Search::new(needles).count(bytes, bytes.len(), &mut hits);
+    hits
+}
+
+/// Many needles at once: most places of the haystack are passed by a look at two bytes.
+struct Search<'a> {
+    needles: &'a [Vec<u8>],
+    longest: usize,
+    /// Which pairs of bytes a needle begins with.
+    beginnings: Vec<bool>,
+}
+
+impl<'a> Search<'a> {
+    fn new(needles: &'a [Vec<u8>]) -> Self {
+        let mut beginnings = vec![false; 1 << 16];
+        for slot in needles.iter().filter_map(|needle| beginning(needle)) {
+            if let Some(slot) = beginnings.get_mut(slot) {
+                *slot = true;
+            }
+        }
+        Self {
+            needles,
+            longest: needles.iter().map(Vec::len).max().unwrap_or(0),
+            beginnings,
         }
     }
-    let last_start = (buffer.len() + 1).saturating_sub(longest);
-    for start in 0..last_start {
-        let rest = buffer.get(start..).unwrap_or_default();
-        let candidate = rest
-            .first()
-            .is_some_and(|byte| begins.get(usize::from(*byte)) == Some(&true));
-        if candidate {
-            for (needle, hits) in needles.iter().zip(hits.iter_mut()) {
-                *hits += usize::from(rest.starts_with(needle));
+
+    /// Counts what begins early enough to be whole in the buffer, and leaves the rest for the next chunk.
+    fn take(&self, buffer: &mut Vec<u8>, hits: &mut [usize]) {
+        let judged = (buffer.len() + 1).saturating_sub(self.longest);
+        self.count(buffer, judged, hits);
+        buffer.drain(..judged);
+    }
+
+    /// Counts the needles that begin before `end`.
+    fn count(&self, bytes: &[u8], end: usize, hits: &mut [usize]) {
+        for start in 0..end {
+            let rest = bytes.get(start..).unwrap_or_default();
+            let candidate = beginning(rest).is_some_and(|slot| self.beginnings.get(slot) == Some(&true));
+            if candidate {
+                for (needle, hits) in self.needles.iter().zip(hits.iter_mut()) {
+                    *hits += usize::from(rest.starts_with(needle));
+                }
             }
         }
     }
-    buffer.drain(..last_start);
+}
+
+/// The first two bytes as a number; needles are longer than that.
+fn beginning(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [first, second, ..] => Some(usize::from(u16::from_be_bytes([*first, *second]))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -112,16 +150,23 @@ mod tests {
 
     #[test]
     fn a_needle_is_found_once_wherever_a_chunk_ends() {
-        let needle = b"needle".to_vec();
-        let text = b"--needle-needl".to_vec();
+        let needles = [
+            b"needle".to_vec(),
+            b"a much longer needle".to_vec(),
+            b"end".to_vec(),
+        ];
+        let search = Search::new(&needles);
+        let text = b"--needle-needl-a much longer needl--end".to_vec();
         for cut in 0..text.len() {
-            let (mut buffer, mut hits) = (Vec::new(), [0]);
-            for part in [&text[..cut], &text[cut..], b"----------"] {
+            let (mut buffer, mut hits) = (Vec::new(), [0; 3]);
+            for part in [&text[..cut], &text[cut..]] {
                 buffer.extend_from_slice(part);
-                count(&mut buffer, std::slice::from_ref(&needle), &mut hits);
+                search.take(&mut buffer, &mut hits);
             }
-            assert_eq!(hits, [1], "cut at {cut}");
+            search.count(&buffer, buffer.len(), &mut hits);
+            assert_eq!(hits, [1, 0, 1], "cut at {cut}");
         }
+        assert_eq!(count_in(&text, &needles), [1, 0, 1]);
     }
 
     #[test]

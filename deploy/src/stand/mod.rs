@@ -17,7 +17,7 @@ use certs::{DevOptions, DevSet};
 use shared::clock::Clock;
 
 pub use layout::Layout;
-pub use memory::{MemoryScan, scan_memory};
+pub use memory::{MemoryScan, count_in, scan_memory};
 pub use options::{Database, Limits, StandOptions, demo_program};
 pub use ports::Ports;
 pub use process::{Lifetime, Process};
