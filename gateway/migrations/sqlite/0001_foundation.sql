@@ -106,9 +106,12 @@ CREATE TABLE installations (
     locked_until INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    CHECK (state IN ('ACTIVE', 'REVOKED'))
+    key_state TEXT NOT NULL, -- DUE: the vault is still to be told that the key is revoked
+    CHECK (state IN ('ACTIVE', 'REVOKED')),
+    CHECK (key_state IN ('KEPT', 'DUE', 'REVOKED'))
 ) STRICT;
 CREATE UNIQUE INDEX installations_in_use ON installations (user_id, device_id) WHERE state = 'ACTIVE';
+CREATE INDEX installations_keys_due ON installations (id) WHERE key_state = 'DUE';
 
 CREATE TABLE sessions (
     token_hash BLOB NOT NULL PRIMARY KEY, -- SHA-256

@@ -5,64 +5,23 @@
 //! so that ownership is judged before it.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest};
-use ring::digest::{Context, SHA256, digest};
-use shared::http::body::{BodyError, read_body};
-use shared::ids::IdempotencyKey;
+use ring::digest::{SHA256, digest};
 use shared::mtls::identity::{Identity, Name};
-use shared::problem::TraceId;
-use shared::public_key::PublicKey;
-use shared::vault_api::{Actor, Channel, HOLDER_PROOF, IDEMPOTENCY_KEY};
-use zeroize::Zeroizing;
+use shared::vault_api::Actor;
 
-use super::body::Fields;
-use super::enc::{Enc, EncBody};
+pub use super::call::Call;
 use super::header::single;
-
-use super::trace::trace_of;
 use crate::domain::installation::InstallationId;
 use crate::domain::lock::Party;
-use crate::domain::number::parse_number;
 use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
-use crate::rates::{Rates, counted};
-use crate::services::Services;
 use crate::store::{idempotency, sessions, users};
-
-/// Longest `Holder-Proof`: a partner's carries its certificate chain.
-const HOLDER_PROOF_MAX: usize = 8 * 1024;
-
-/// What stands behind the doors. Private: handlers cannot name it and so cannot reach the services past a caller.
-struct Behind {
-    services: Arc<Services>,
-    rates: Arc<Rates>,
-}
-
-/// Makes the services reachable for callers, and for nobody else.
-pub(super) fn install(config: &mut ServiceConfig, services: &Arc<Services>, rates: &Arc<Rates>) {
-    let behind = Behind {
-        services: Arc::clone(services),
-        rates: Arc::clone(rates),
-    };
-    config.app_data(web::Data::new(behind));
-}
-
-/// What every caller has: the request, its body still unread, and what stands behind the door.
-pub struct Call {
-    behind: web::Data<Behind>,
-    request: HttpRequest,
-    payload: Option<web::Payload>,
-    trace: TraceId,
-}
 
 /// A stranger on a path that is open to strangers.
 pub struct OpenCall(Call);
@@ -78,193 +37,6 @@ pub struct UserCall {
 pub struct PartnerCall {
     call: Call,
     partner: Name,
-}
-
-impl Call {
-    fn new(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Error> {
-        let behind = request
-            .app_data::<web::Data<Behind>>()
-            .ok_or_else(|| Error::internal("the services are not installed"))?
-            .clone();
-        let trace = trace_of(request).ok_or_else(|| Error::internal("the request has no trace"))?;
-        let payload = web::Payload::from_request(request, payload)
-            .into_inner()
-            .map_err(|_| Error::internal("the body cannot be taken"))?;
-        Ok(Self {
-            behind,
-            request: request.clone(),
-            payload: Some(payload),
-            trace,
-        })
-    }
-
-    /// What flows work with.
-    #[must_use]
-    pub fn services(&self) -> &Arc<Services> {
-        &self.behind.services
-    }
-
-    /// How often somebody may ask.
-    #[must_use]
-    pub fn rates(&self) -> &Rates {
-        &self.behind.rates
-    }
-
-    /// The request's trace.
-    #[must_use]
-    pub const fn trace(&self) -> TraceId {
-        self.trace
-    }
-
-    /// The address that limits count. That of the connection: a header that a proxy sets, a client can set too.
-    ///
-    /// # Errors
-    /// When the connection is gone.
-    pub fn address(&self) -> Result<IpAddr, Error> {
-        let peer = self
-            .request
-            .peer_addr()
-            .ok_or_else(|| Error::internal("the connection has no address"))?;
-        Ok(counted(peer.ip()))
-    }
-
-    /// A number of the path, as `{name}` of the route.
-    ///
-    /// # Errors
-    /// `NOT_FOUND` for anything that is no number in range.
-    pub fn number(&self, name: &str) -> Result<i64, Error> {
-        self.request
-            .match_info()
-            .get(name)
-            .and_then(parse_number)
-            .ok_or_else(|| Code::NotFound.into())
-    }
-
-    /// The query string; empty when there is none.
-    #[must_use]
-    pub fn query(&self) -> &str {
-        self.request.query_string()
-    }
-
-    /// The headers of an encrypted endpoint.
-    ///
-    /// # Errors
-    /// `ENCRYPTION_REQUIRED`, `INVALID_PUBLIC_KEY`.
-    pub fn enc(&self) -> Result<Enc, Error> {
-        Enc::of(self.request.headers())
-    }
-
-    /// The header `Holder-Proof`, passed on as it is: only the vault judges it.
-    ///
-    /// # Errors
-    /// `HOLDER_PROOF_INVALID` when it is too long, comes twice or is no text.
-    pub fn holder_proof(&self) -> Result<Option<String>, Error> {
-        match single(self.request.headers(), HOLDER_PROOF) {
-            Ok(None) => Ok(None),
-            Ok(Some(proof)) if proof.len() <= HOLDER_PROOF_MAX => Ok(Some(proof.to_owned())),
-            Ok(Some(_)) | Err(_) => Err(Code::HolderProofInvalid.into()),
-        }
-    }
-
-    /// The header `Idempotency-Key`.
-    ///
-    /// # Errors
-    /// `INVALID_HEADER` when it comes twice or is not 1 to 255 visible ASCII characters.
-    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Error> {
-        single(self.request.headers(), IDEMPOTENCY_KEY)?
-            .map(|key| key.parse().map_err(|_| Code::InvalidHeader.into()))
-            .transpose()
-    }
-
-    /// Reads the body. `None` when there is none.
-    ///
-    /// # Errors
-    /// Too large, too slow, or another media type than JSON.
-    pub async fn bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let payload = self
-            .payload
-            .take()
-            .ok_or_else(|| Error::internal("the body was read before"))?;
-        let limits = &self.behind.services.config.limits;
-        let body = read_body(
-            &self.request,
-            payload,
-            limits.body_bytes,
-            Duration::from_secs(limits.body_seconds),
-        )
-        .await
-        .map_err(|error| match error {
-            BodyError::TooLarge { .. } => Code::BodyTooLarge,
-            BodyError::TooSlow { .. } => Code::BodyTooSlow,
-            BodyError::Broken => Code::MalformedJson,
-        })?;
-        if body.is_empty() {
-            return Ok(None);
-        }
-        let media_type = single(self.request.headers(), CONTENT_TYPE.as_str())?
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
-        if media_type {
-            Ok(Some(body))
-        } else {
-            Err(Code::UnsupportedMediaType.into())
-        }
-    }
-
-    /// Reads a body that must be there, or whose members are all optional.
-    ///
-    /// # Errors
-    /// As [`Call::bytes`], and `MALFORMED_JSON`.
-    pub async fn fields(&mut self) -> Result<(Fields, idempotency::Request), Error> {
-        let body = self.bytes().await?;
-        let request = self.idempotency(body.as_deref().map_or(&[], Vec::as_slice), None)?;
-        let fields = body.map_or_else(|| Ok(Fields::empty()), |body| Fields::read(&body))?;
-        Ok((fields, request))
-    }
-
-    /// Reads the body of an encrypted endpoint.
-    ///
-    /// # Errors
-    /// As [`Call::fields`], and `INVALID_PAYLOAD`.
-    pub async fn enc_body(&mut self, enc: &Enc) -> Result<(EncBody, idempotency::Request), Error> {
-        let body = self.bytes().await?;
-        let request = self.idempotency(body.as_deref().map_or(&[], Vec::as_slice), Some(&enc.public_key))?;
-        let fields = body.map(|body| Fields::read(&body)).transpose()?;
-        Ok((EncBody::of(enc.encrypted, fields)?, request))
-    }
-
-    /// Names the request for the memory of answered requests. Its scope still lacks the caller: see [`Scoped`].
-    fn idempotency(&self, body: &[u8], key: Option<&PublicKey>) -> Result<idempotency::Request, Error> {
-        let mut context = Context::new(&SHA256);
-        context.update(digest(&SHA256, body).as_ref());
-        if let Some(key) = key {
-            context.update(key.thumbprint().as_bytes());
-        }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(context.finish().as_ref());
-        Ok(idempotency::Request {
-            scope: format!("{} {}", self.request.method(), self.request.path()),
-            key: self.idempotency_key()?.map(String::from),
-            fingerprint,
-        })
-    }
-
-    fn channel(&self) -> Channel {
-        match self.request.path().split('/').nth(1) {
-            Some("secure") => Channel::Secure,
-            Some("lifecycle") => Channel::Lifecycle,
-            _ => Channel::Customers,
-        }
-    }
-
-    fn actor_of(&self, subject: String, device: Option<String>) -> Actor {
-        Actor {
-            channel: self.channel(),
-            subject: Some(subject),
-            device,
-            trace_id: Some(self.trace.to_string()),
-        }
-    }
 }
 
 impl OpenCall {
@@ -301,9 +73,7 @@ impl UserCall {
         self.call
             .actor_of(format!("user:{}", self.session.user.id.0), Some(device))
     }
-}
 
-impl UserCall {
     /// The user about themselves.
     #[must_use]
     pub fn into_customer(self) -> Customer {
@@ -316,24 +86,6 @@ impl UserCall {
             actor,
             scope,
         }
-    }
-}
-
-impl PartnerCall {
-    /// The partner about the user whom the path names.
-    ///
-    /// # Errors
-    /// As [`PartnerCall::customer`].
-    pub async fn into_customer(self) -> Result<Customer, Error> {
-        let (user, actor) = (self.customer().await?, self.actor());
-        let scope = format!("partner:{}", self.partner);
-        Ok(Customer {
-            call: self.call,
-            user,
-            party: Party::Partner,
-            actor,
-            scope,
-        })
     }
 }
 
@@ -370,7 +122,7 @@ impl PartnerCall {
     /// # Errors
     /// `NOT_FOUND` when there is none, or it is another partner's.
     pub async fn customer(&self) -> Result<User, Error> {
-        let slot = if self.call.request.match_info().get("userId").is_some() {
+        let slot = if self.call.has("userId") {
             "userId"
         } else {
             "customerId"
@@ -393,6 +145,22 @@ impl PartnerCall {
     pub fn scoped(&self, mut request: idempotency::Request) -> idempotency::Request {
         request.scope = format!("partner:{} {}", self.partner, request.scope);
         request
+    }
+
+    /// The partner about the user whom the path names.
+    ///
+    /// # Errors
+    /// As [`PartnerCall::customer`].
+    pub async fn into_customer(self) -> Result<Customer, Error> {
+        let (user, actor) = (self.customer().await?, self.actor());
+        let scope = format!("partner:{}", self.partner);
+        Ok(Customer {
+            call: self.call,
+            user,
+            party: Party::Partner,
+            actor,
+            scope,
+        })
     }
 }
 
@@ -441,7 +209,7 @@ impl FromRequest for UserCall {
         let call = Call::new(request, payload);
         Box::pin(async move {
             let call = call?;
-            let token = single(call.request.headers(), AUTHORIZATION.as_str())
+            let token = single(call.headers(), AUTHORIZATION.as_str())
                 .ok()
                 .flatten()
                 .and_then(bearer_token)
@@ -450,9 +218,13 @@ impl FromRequest for UserCall {
             token_hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
             let services = call.services();
             let mut read = services.db.read().await?;
-            let session = sessions::find(&mut read, &token_hash, services.now())
-                .await?
-                .ok_or(Code::SessionRequired)?;
+            let found = sessions::find(&mut read, &token_hash, services.now()).await?;
+            drop(read);
+            let Some(session) = found else {
+                // Whoever tries tokens out is a stranger.
+                call.rates().anonymous.check(&call.address()?)?;
+                return Err(Code::SessionRequired.into());
+            };
             Ok(Self {
                 call,
                 session,
@@ -476,7 +248,7 @@ impl FromRequest for PartnerCall {
         let call = Call::new(request, payload);
         Box::pin(async move {
             let call = call?;
-            let peer = shared::mtls::actix::peer(&call.request).ok_or(Code::CertificateRequired)?;
+            let peer = call.peer().ok_or(Code::CertificateRequired)?;
             let Identity::Partner(partner) = &peer.identity else {
                 return Err(Code::NotAPartner.into());
             };

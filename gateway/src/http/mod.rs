@@ -5,6 +5,7 @@
 pub mod answer;
 mod balances;
 pub mod body;
+mod call;
 pub mod caller;
 mod cards;
 pub mod enc;
@@ -147,7 +148,7 @@ pub(crate) fn configure(
     services: &Arc<Services>,
     rates: &Arc<Rates>,
 ) {
-    caller::install(config, services, rates);
+    call::install(config, services, rates);
     let mut by_path: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
     for route in routes {
         by_path.entry(route.path).or_default().push(route);

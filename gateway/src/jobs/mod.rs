@@ -1,6 +1,7 @@
 //! What goes on without being asked: sweeping what has lapsed and finishing what a crash cut short.
 
 mod card_requests;
+mod key_revocations;
 mod registrations;
 mod sweep;
 
@@ -23,6 +24,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
         turn.tick().await;
         rates.sweep();
         log("card requests", card_requests::finish(&services).await);
+        log("key revocations", key_revocations::revoke(&services).await);
         log("registrations", registrations::finish(&services).await);
         log("sweep", sweep::sweep(&services).await);
     }

@@ -1,11 +1,12 @@
 //! Installations: at most one in use per user and device.
 
+use shared::ids::HolderToken;
 use shared::public_key::HolderKey;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
-use super::row::get;
+use super::row::{get, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::installation::{DeviceId, InstallationId};
 use crate::domain::user::UserId;
@@ -36,7 +37,8 @@ pub struct NewInstallation<'a> {
     pub pin_hash: &'a str,
 }
 
-/// Revokes the installation that is in use on this device, with its sessions, and makes a new one.
+/// Revokes the installation that is in use on this device, with its sessions, and makes a new one. The former one's key,
+/// if it is another, is then due to be revoked in the vault.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -54,16 +56,19 @@ pub async fn replace(
     .execute(&mut **tx)
     .await?;
     sqlx::query(
-        "UPDATE installations SET state = 'REVOKED' WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE'",
+        "UPDATE installations SET state = 'REVOKED', \
+         key_state = CASE WHEN public_key = $3 THEN 'KEPT' ELSE 'DUE' END \
+         WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE'",
     )
     .bind(new.user.0)
     .bind(new.device.as_str())
+    .bind(new.key.point().as_bytes().as_slice())
     .execute(&mut **tx)
     .await?;
     let id = tx.next_number(Sequence::Installations).await?;
     sqlx::query(
-        "INSERT INTO installations (id, user_id, device_id, device_name, public_key, pin_hash, state, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7)",
+        "INSERT INTO installations (id, user_id, device_id, device_name, public_key, pin_hash, state, key_state, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', 'KEPT', $7)",
     )
     .bind(id)
     .bind(new.user.0)
@@ -97,13 +102,17 @@ pub async fn find(
 }
 
 fn of_row(row: &AnyRow) -> Result<Installation, StoreError> {
-    let point: Vec<u8> = get(row, "public_key")?;
     Ok(Installation {
         id: InstallationId(get(row, "id")?),
-        key: HolderKey::from_uncompressed(&point).map_err(|_| StoreError::Corrupt("public_key"))?,
+        key: key_of_row(row)?,
         pin_hash: get(row, "pin_hash")?,
         locked_until: instant(get(row, "locked_until")?)?,
     })
+}
+
+fn key_of_row(row: &AnyRow) -> Result<HolderKey, StoreError> {
+    let point: Vec<u8> = get(row, "public_key")?;
+    HolderKey::from_uncompressed(&point).map_err(|_| StoreError::Corrupt("public_key"))
 }
 
 /// Counts a wrong PIN before it is compared, so that many guesses at the same time count as many. With the last of
@@ -147,4 +156,53 @@ pub async fn clear_pin_tries(tx: &mut Tx, id: InstallationId) -> Result<bool, St
     .execute(&mut **tx)
     .await?;
     Ok(updated.rows_affected() == 1)
+}
+
+/// A device key that the vault is still to be told of.
+pub struct DueKey {
+    /// The installation that had it.
+    pub installation: InstallationId,
+    /// Whose it was.
+    pub user: UserId,
+    /// The same in the vault.
+    pub holder: HolderToken,
+    /// The key.
+    pub key: HolderKey,
+}
+
+/// Keys of revoked installations that no installation in use has.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn keys_due(connection: &mut AnyConnection, most: i64) -> Result<Vec<DueKey>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT i.id, i.user_id, i.public_key, u.holder FROM installations i JOIN users u ON u.id = i.user_id \
+         WHERE i.key_state = 'DUE' AND NOT EXISTS (SELECT 1 FROM installations o \
+         WHERE o.user_id = i.user_id AND o.public_key = i.public_key AND o.state = 'ACTIVE') ORDER BY i.id LIMIT $1",
+    )
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DueKey {
+                installation: InstallationId(get(row, "id")?),
+                user: UserId(get(row, "user_id")?),
+                holder: parse(row, "holder")?,
+                key: key_of_row(row)?,
+            })
+        })
+        .collect()
+}
+
+/// Notes that the vault has revoked the key.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn key_revoked(tx: &mut Tx, id: InstallationId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE installations SET key_state = 'REVOKED' WHERE id = $1 AND key_state = 'DUE'")
+        .bind(id.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }

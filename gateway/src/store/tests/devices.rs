@@ -233,3 +233,44 @@ async fn wrong_pins_lock_an_installation_each_time_for_longer() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_key_of_a_replaced_installation_is_due_until_the_vault_knows_unless_it_is_in_use() {
+    let other = HolderKey::from_jwk(&serde_json::json!({
+        "kty": "EC", "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    }))
+    .unwrap();
+    for test in databases().await {
+        let ada = user(&test.db, "acme", 1).await;
+        let mut tx = test.db.begin().await.unwrap();
+        let former = install(&mut tx, ada, "phone").await;
+        install(&mut tx, ada, "phone").await;
+        assert!(
+            installations::keys_due(&mut tx, 10).await.unwrap().is_empty(),
+            "the same key again"
+        );
+        let device = DeviceId::parse("phone").unwrap();
+        let new = NewInstallation {
+            user: ada,
+            device: &device,
+            device_name: None,
+            key: &other,
+            pin_hash: "$hash",
+        };
+        let latest = installations::replace(&mut tx, &new, NOON).await.unwrap();
+        let due = installations::keys_due(&mut tx, 10).await.unwrap();
+        assert_eq!(due.len(), 1, "{}", test.engine);
+        assert_eq!(due[0].key, key());
+        assert!(due[0].installation > former && due[0].installation < latest);
+        installations::key_revoked(&mut tx, due[0].installation)
+            .await
+            .unwrap();
+        assert!(
+            installations::keys_due(&mut tx, 10).await.unwrap().is_empty(),
+            "{}",
+            test.engine
+        );
+    }
+}
