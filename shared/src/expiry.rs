@@ -21,7 +21,10 @@ impl Expiry {
     #[must_use]
     pub fn months_after(from: OffsetDateTime, months: u16) -> Self {
         let index = from.year() * 12 + i32::from(u8::from(from.month())) - 1 + i32::from(months);
-        Self { year: index.div_euclid(12), month: u8::try_from(index.rem_euclid(12) + 1).unwrap_or(12) }
+        Self {
+            year: index.div_euclid(12),
+            month: u8::try_from(index.rem_euclid(12) + 1).unwrap_or(12),
+        }
     }
 
     /// The last day of the month.
@@ -50,15 +53,34 @@ impl FromStr for Expiry {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId("expiry date: the last day of a month, YYYY-MM-DD");
         let well_formed = text.len() == 10
-            && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+            && text.bytes().enumerate().all(|(i, b)| {
+                if i == 4 || i == 7 {
+                    b == b'-'
+                } else {
+                    b.is_ascii_digit()
+                }
+            });
         if !well_formed {
             return Err(invalid);
         }
-        let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u16>().ok());
-        let (Some(year), Some(month)) = (number(0..4), number(5..7)) else { return Err(invalid) };
-        let month = u8::try_from(month).ok().filter(|month| (1..=12).contains(month)).ok_or(invalid)?;
-        let expiry = Self { year: i32::from(year), month };
-        if expiry.to_string() == text { Ok(expiry) } else { Err(invalid) }
+        let number =
+            |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u16>().ok());
+        let (Some(year), Some(month)) = (number(0..4), number(5..7)) else {
+            return Err(invalid);
+        };
+        let month = u8::try_from(month)
+            .ok()
+            .filter(|month| (1..=12).contains(month))
+            .ok_or(invalid)?;
+        let expiry = Self {
+            year: i32::from(year),
+            month,
+        };
+        if expiry.to_string() == text {
+            Ok(expiry)
+        } else {
+            Err(invalid)
+        }
     }
 }
 
@@ -84,7 +106,10 @@ mod tests {
     fn the_last_day_of_the_month_is_written() {
         let expiry = Expiry::months_after(datetime!(2026-11-23 12:00 UTC), 36);
         assert_eq!(expiry.to_string(), "2029-11-30");
-        assert_eq!(Expiry::months_after(datetime!(2027-12-05 0:00 UTC), 2).to_string(), "2028-02-29");
+        assert_eq!(
+            Expiry::months_after(datetime!(2027-12-05 0:00 UTC), 2).to_string(),
+            "2028-02-29"
+        );
     }
 
     #[test]
@@ -96,7 +121,15 @@ mod tests {
 
     #[test]
     fn another_day_is_refused() {
-        for bad in ["2026-01-30", "2026-13-31", "2026-1-31", "26-01-31", "2026-02-29", "2026/01/31", "+026-01-31"] {
+        for bad in [
+            "2026-01-30",
+            "2026-13-31",
+            "2026-1-31",
+            "26-01-31",
+            "2026-02-29",
+            "2026/01/31",
+            "+026-01-31",
+        ] {
             assert!(bad.parse::<Expiry>().is_err(), "{bad}");
         }
     }

@@ -30,7 +30,10 @@ fn encode_token(random: &[u8; 16]) -> String {
 }
 
 fn longest_digit_run(text: &str) -> usize {
-    text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0)
+    text.split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max()
+        .unwrap_or(0)
 }
 
 fn is_token_body(body: &str) -> bool {
@@ -126,7 +129,11 @@ impl FromStr for ProgramName {
             && !text.starts_with('-')
             && !text.ends_with('-')
             && longest_digit_run(text) <= LONGEST_DIGIT_RUN;
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidId("program name")) }
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId("program name"))
+        }
     }
 }
 
@@ -140,7 +147,11 @@ impl FromStr for IdempotencyKey {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let well_formed = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidId("idempotency key")) }
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId("idempotency key"))
+        }
     }
 }
 
@@ -163,7 +174,11 @@ impl FromStr for Nonce {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if text.len() == 43 && text.bytes().all(allowed) { Ok(Self(text.to_owned())) } else { Err(InvalidId("nonce")) }
+        if text.len() == 43 && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId("nonce"))
+        }
     }
 }
 

@@ -38,8 +38,15 @@ impl FromStr for MaskedPan {
         let length = text.len();
         let shown = |index: usize| index < 6 || index + 4 >= length;
         let well_formed = (12..=19).contains(&length)
-            && text.bytes().enumerate().all(|(i, b)| if shown(i) { b.is_ascii_digit() } else { b == b'*' });
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidId("masked card number")) }
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(i, b)| if shown(i) { b.is_ascii_digit() } else { b == b'*' });
+        if well_formed {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId("masked card number"))
+        }
     }
 }
 
@@ -64,6 +71,9 @@ mod tests {
     fn a_clear_number_is_no_masked_number() {
         assert!("9999000000000017".parse::<MaskedPan>().is_err());
         assert!("9999000*****0017".parse::<MaskedPan>().is_err());
-        assert_eq!("999900******0017".parse::<MaskedPan>().unwrap().last_four(), "0017");
+        assert_eq!(
+            "999900******0017".parse::<MaskedPan>().unwrap().last_four(),
+            "0017"
+        );
     }
 }

@@ -44,7 +44,9 @@ impl fmt::Display for Currency {
 impl FromStr for Currency {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        iso_currency::Currency::from_code(text).map(Self).ok_or(InvalidId("ISO 4217 currency code"))
+        iso_currency::Currency::from_code(text)
+            .map(Self)
+            .ok_or(InvalidId("ISO 4217 currency code"))
     }
 }
 
@@ -77,7 +79,10 @@ impl Money {
         if self.currency != other.currency {
             return None;
         }
-        Some(Self { minor: self.minor.checked_add(other.minor)?, currency: self.currency })
+        Some(Self {
+            minor: self.minor.checked_add(other.minor)?,
+            currency: self.currency,
+        })
     }
 
     /// The difference; `None` for two currencies or an overflow.
@@ -86,7 +91,10 @@ impl Money {
         if self.currency != other.currency {
             return None;
         }
-        Some(Self { minor: self.minor.checked_sub(other.minor)?, currency: self.currency })
+        Some(Self {
+            minor: self.minor.checked_sub(other.minor)?,
+            currency: self.currency,
+        })
     }
 }
 
@@ -96,8 +104,14 @@ mod tests {
 
     #[test]
     fn currencies_do_not_mix_and_sums_do_not_wrap() {
-        let euro = |minor| Money { minor, currency: Currency::EUR };
-        let zloty = Money { minor: 1, currency: "PLN".parse().unwrap() };
+        let euro = |minor| Money {
+            minor,
+            currency: Currency::EUR,
+        };
+        let zloty = Money {
+            minor: 1,
+            currency: "PLN".parse().unwrap(),
+        };
         assert_eq!(euro(1).checked_add(euro(2)), Some(euro(3)));
         assert_eq!(euro(1).checked_add(zloty), None);
         assert_eq!(euro(i64::MAX).checked_add(euro(1)), None);

@@ -61,7 +61,7 @@ pub enum InitError {
     /// Too few custodians.
     #[error("at least two custodians are needed: officers act in pairs")]
     TooFewOfficers,
-    /// A share cannot be written; nothing was made.
+    /// A share cannot be written. Before the vault was made, nothing remains; after it, the store is of no use.
     #[error("{path}: {source}")]
     Share {
         /// The file.
@@ -202,12 +202,22 @@ async fn register(
     custodians: &[Peer],
     shares: &[(Identity, ShareText)],
 ) -> Result<(), InitError> {
-    let mut session = UnlockSession::new(config.environment, slot::load_all(&store)?, clock.clone());
+    let slots = slot::load_all(&store)?;
     let mut root = None;
-    for (peer, (_, share)) in custodians.iter().zip(shares) {
-        if let Progress::Complete(key) = session.submit(&peer.identity, &peer.key, share)? {
-            root = Some(key);
-            break;
+    // Each custodian's share opens the vault with those that follow it: so every share is proved, not the first ones only.
+    for first in 0..shares.len() {
+        let mut session = UnlockSession::new(config.environment, slots.clone(), clock.clone());
+        for (peer, (_, share)) in custodians
+            .iter()
+            .zip(shares)
+            .cycle()
+            .skip(first)
+            .take(shares.len())
+        {
+            if let Progress::Complete(key) = session.submit(&peer.identity, &peer.key, share)? {
+                root = Some(key);
+                break;
+            }
         }
     }
     let root = root.ok_or_else(|| Error::Internal("the new shares do not open the vault".to_owned()))?;

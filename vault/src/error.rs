@@ -39,6 +39,9 @@ pub enum Error {
     /// The proof was signed by a key that is not active yet.
     #[error("the key is pending")]
     KeyPending,
+    /// What was to vouch for a new key does not. The reason is for the audit log.
+    #[error("enrolment proof refused: {0}")]
+    EnrolmentProofInvalid(&'static str),
     /// A member of the request is malformed.
     #[error("malformed request: {0}")]
     Malformed(Cow<'static, str>),
@@ -125,6 +128,7 @@ impl Error {
             Self::ProofRequired => (StatusCode::FORBIDDEN, "HOLDER_PROOF_REQUIRED"),
             Self::ProofInvalid(_) => (StatusCode::FORBIDDEN, "HOLDER_PROOF_INVALID"),
             Self::KeyPending => (StatusCode::FORBIDDEN, "HOLDER_KEY_PENDING"),
+            Self::EnrolmentProofInvalid(_) => (StatusCode::FORBIDDEN, "ENROLMENT_PROOF_INVALID"),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "MALFORMED_REQUEST"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW"),
@@ -157,6 +161,7 @@ impl Error {
             Self::ProofRequired => "This operation needs a Holder-Proof.".into(),
             Self::ProofInvalid(_) => "The Holder-Proof does not prove this request.".into(),
             Self::KeyPending => "The key of this Holder-Proof is not active yet.".into(),
+            Self::EnrolmentProofInvalid(_) => "The enrolment proof does not vouch for this key.".into(),
             Self::Malformed(reason) => reason.clone(),
             Self::BodyTooLarge => "The body is larger than any request.".into(),
             Self::BodyTooSlow => "The body did not arrive in time.".into(),

@@ -17,7 +17,7 @@ use crate::store::{Store, Tree};
 
 /// Failed comparisons that one processor may cause in an hour, over all cards: a processor verifies millions of values
 /// and fails at some per cent of them, a guesser fails always.
-const PROCESSOR_FAILURES_PER_HOUR: u32 = 20_000;
+pub(crate) const PROCESSOR_FAILURES_PER_HOUR: u32 = 20_000;
 
 /// Chain and budgets.
 pub struct Ledger(Mutex<State>);
@@ -51,7 +51,8 @@ impl Ledger {
         for index in (0..size).rev() {
             let event = Link::read(store, keyring, index)?.event()?;
             let at = event.at.unix_timestamp();
-            if now.saturating_sub(at) >= WINDOW_SECONDS {
+            // One event under a wrong clock must not end the counting.
+            if now.saturating_sub(at) >= 2 * WINDOW_SECONDS {
                 break;
             }
             recent.push((at, event));
@@ -60,6 +61,20 @@ impl Ledger {
             book.count(charges(event, registers), *at);
         }
         Ok(Self(Mutex::new(State { head, book })))
+    }
+
+    /// Whether an event would fit its budgets.
+    ///
+    /// # Errors
+    /// [`Error::Budget`].
+    pub fn permits(&self, event: &Event, registers: &Registers, now: i64) -> Result<(), Error> {
+        Ok(self.lock().book.permits(&charges(event, registers), now)?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count_for_test(&self, event: &Event, registers: &Registers, now: i64, times: u32) {
+        let mut state = self.lock();
+        (0..times).for_each(|_| state.book.count(charges(event, registers), now));
     }
 
     /// Ends a transaction: checks the budgets, appends the event, counts.

@@ -2,6 +2,7 @@
 //! handler without it has no store to hand to a flow.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use serde::de::DeserializeOwned;
@@ -67,6 +68,7 @@ pub struct OpenVault {
     ledger: Ledger,
     registers: ArcSwap<Registers>,
     governing: Mutex<()>,
+    closed: AtomicBool,
     private_operations: Arc<Semaphore>,
 }
 
@@ -92,6 +94,7 @@ impl OpenVault {
             ledger,
             registers: ArcSwap::from_pointee(registers),
             governing: Mutex::new(()),
+            closed: AtomicBool::new(false),
             private_operations: Arc::new(Semaphore::new(cores)),
             surroundings,
         }))
@@ -142,6 +145,9 @@ impl OpenVault {
     ) -> Result<T, Error> {
         let vault = Arc::clone(self);
         let commit = move |tx: &mut Tx<'_, '_>| {
+            if vault.closed.load(Ordering::Acquire) {
+                return Err(Error::Locked);
+            }
             let value = work(tx, &mut event)?;
             vault
                 .ledger
@@ -168,6 +174,53 @@ impl OpenVault {
     /// Waits for the turn to change the registers.
     pub async fn governing(&self) -> MutexGuard<'_, ()> {
         self.governing.lock().await
+    }
+
+    /// The answer that the same request was given before, if any. Handing it out again is an event of its own.
+    ///
+    /// # Errors
+    /// [`Error::IdempotencyKeyReused`], or the store's.
+    pub async fn replay<T: DeserializeOwned>(
+        self: &Arc<Self>,
+        slot: &Slot,
+        event: &Event,
+    ) -> Result<Option<T>, Error> {
+        let Some(answer) = slot.replay(&self.records)? else {
+            return Ok(None);
+        };
+        let mut event = event.clone();
+        event.outcome = Outcome::Replayed;
+        self.commit(event, |_, _| Ok(())).await?;
+        Ok(Some(answer))
+    }
+
+    /// Writes `event` as the last one: nothing that still holds this vault commits anything after it. The chain goes on
+    /// when the vault is opened anew.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commit_last(self: &Arc<Self>, event: Event) -> Result<(), Error> {
+        let vault = Arc::clone(self);
+        self.commit(event, move |_, _| {
+            vault.closed.store(true, Ordering::Release);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Refuses, before anything is compared, when `event` would not fit its budget.
+    ///
+    /// # Errors
+    /// [`Error::Budget`].
+    pub fn permits(&self, event: &Event) -> Result<(), Error> {
+        self.ledger.permits(event, &self.registers.load(), self.now())
+    }
+
+    /// Counts `event` so many times, as if it had happened.
+    #[cfg(test)]
+    pub(crate) fn spend_budget_for_test(&self, event: &Event, times: u32) {
+        self.ledger
+            .count_for_test(event, &self.registers.load(), self.now(), times);
     }
 
     /// Tries `work` until no other request is faster: each time over what is stored by then, unless the same request was

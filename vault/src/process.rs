@@ -7,7 +7,7 @@ use ring::rand::SystemRandom;
 use shared::mtls::peer::Peer;
 use shared::vault_api::governance::{LockState, Status};
 
-use crate::audit::event::{Event, Operation};
+use crate::audit::event::{Event, Operation, Outcome};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::keys::epoch::EpochFiles;
@@ -18,6 +18,9 @@ use crate::keys::slot::unlock::{Progress, UnlockSession};
 use crate::keys::slot::{self, Keeping};
 use crate::open_vault::{OpenVault, Surroundings};
 
+/// Events that wait for the vault to open.
+const MOST_UNWRITTEN: usize = 1000;
+
 /// What the process holds besides the vault it may open.
 pub struct Process {
     environment: Environment,
@@ -25,8 +28,9 @@ pub struct Process {
     epoch: EpochFiles,
     unlocking: Mutex<UnlockSession>,
     vault: ArcSwapOption<OpenVault>,
-    /// One unlock finishes at a time.
-    opening: tokio::sync::Mutex<()>,
+    /// One unlock finishes at a time. What happens until then waits here to be written down: while the vault is locked,
+    /// nothing can be sealed.
+    opening: tokio::sync::Mutex<Vec<Event>>,
 }
 
 impl Process {
@@ -41,13 +45,14 @@ impl Process {
     ) -> Result<Self, slot::SlotError> {
         let slots = slot::load_all(&surroundings.store)?;
         let unlocking = UnlockSession::new(environment, slots, surroundings.clock.clone());
+        let started = Event::done(Operation::Start, surroundings.clock.now());
         Ok(Self {
             environment,
             surroundings,
             epoch,
             unlocking: Mutex::new(unlocking),
             vault: ArcSwapOption::empty(),
-            opening: tokio::sync::Mutex::new(()),
+            opening: tokio::sync::Mutex::new(vec![started]),
         })
     }
 
@@ -82,27 +87,45 @@ impl Process {
     /// # Errors
     /// The share's own error, or the store does not open with the key.
     pub async fn give_share(&self, peer: &Peer, share: &ShareText) -> Result<Status, Error> {
-        let _turn = self.opening.lock().await;
+        let mut unwritten = self.opening.lock().await;
         if self.vault.load().is_some() {
             return Ok(self.status());
         }
+        let mut event = Event::done(Operation::GiveShare, self.surroundings.clock.now());
+        event.caller = Some(peer.identity.clone());
         let progress = self.session().submit(&peer.identity, &peer.key, share);
         match progress {
-            Ok(Progress::Waiting { .. }) => {}
+            Ok(Progress::Waiting { .. }) => remember(&mut unwritten, event),
             Ok(Progress::Complete(root)) => {
-                let vault = self.open(root).await?;
-                let mut event = Event::done(Operation::Unlock, self.surroundings.clock.now());
-                event.caller = Some(peer.identity.clone());
-                vault.commit(event, |_, _| Ok(())).await?;
-                self.vault.store(Some(vault));
-                tracing::info!("unlocked");
+                remember(&mut unwritten, event);
+                self.unlock(root, &mut unwritten).await?;
             }
             Err(error) => {
                 tracing::warn!(custodian = %peer.identity, %error, "share refused");
-                return Err(Error::conflict("SHARE_REFUSED", error.to_string()));
+                let (code, reason) = ("SHARE_REFUSED", error.to_string());
+                event.outcome = Outcome::Refused {
+                    code: code.to_owned(),
+                    reason: reason.clone(),
+                };
+                remember(&mut unwritten, event);
+                return Err(Error::conflict(code, reason));
             }
         }
         Ok(self.status())
+    }
+
+    /// Opens the vault, writes down what happened before, and begins to serve.
+    async fn unlock(&self, root: RootKey, unwritten: &mut Vec<Event>) -> Result<(), Error> {
+        let vault = self.open(root).await?;
+        for event in unwritten.iter() {
+            vault.commit(event.clone(), |_, _| Ok(())).await?;
+        }
+        let event = Event::done(Operation::Unlock, self.surroundings.clock.now());
+        vault.commit(event, |_, _| Ok(())).await?;
+        unwritten.clear();
+        self.vault.store(Some(vault));
+        tracing::info!("unlocked");
+        Ok(())
     }
 
     /// Opens with a key file, where the store has such a slot: development only.
@@ -119,12 +142,9 @@ impl Process {
         };
         tracing::warn!("opening with a key file: whoever reads that file reads every card. Development only");
         let root = slot::key_file::open(self.environment, slot);
-        let vault = self
-            .open(root.map_err(|error| Error::Internal(error.to_string()))?)
-            .await?;
-        let event = Event::done(Operation::Unlock, self.surroundings.clock.now());
-        vault.commit(event, |_, _| Ok(())).await?;
-        self.vault.store(Some(vault));
+        let root = root.map_err(|error| Error::Internal(error.to_string()))?;
+        let mut unwritten = self.opening.lock().await;
+        self.unlock(root, &mut unwritten).await?;
         Ok(true)
     }
 
@@ -151,14 +171,15 @@ impl Process {
         opened.map_err(|error| Error::Internal(error.to_string()))?
     }
 
-    /// Forgets every key. Requests under way still end with the keys they began with.
+    /// Forgets every key. Requests under way end with 503: after this event, nothing is committed any more.
     ///
     /// # Errors
     /// The event cannot be written; the vault is locked all the same.
     pub async fn lock(&self, event: Event) -> Result<Status, Error> {
+        let _turn = self.opening.lock().await;
         let vault = self.vault.swap(None).ok_or(Error::Locked)?;
         tracing::info!("locked");
-        vault.commit(event, |_, _| Ok(())).await?;
+        vault.commit_last(event).await?;
         Ok(self.status())
     }
 
@@ -169,5 +190,12 @@ impl Process {
 
     fn session(&self) -> MutexGuard<'_, UnlockSession> {
         self.unlocking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps an event for later, up to a bound: whoever hands in wrong shares for hours is in the log of the process.
+fn remember(unwritten: &mut Vec<Event>, event: Event) {
+    if unwritten.len() < MOST_UNWRITTEN {
+        unwritten.push(event);
     }
 }

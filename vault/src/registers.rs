@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::ProgramName;
-use shared::mtls::identity::Identity;
+use shared::mtls::identity::{Identity, Role};
 use shared::mtls::peer::SpkiThumbprint;
 use shared::vault_api::governance::{Party, Program};
 
@@ -96,6 +96,13 @@ impl Registers {
     #[must_use]
     pub fn knows(&self, identity: &Identity, key: &SpkiThumbprint) -> bool {
         self.parties.get(identity).is_some_and(|keys| keys.contains(key))
+    }
+
+    /// All registered officers.
+    pub fn officers(&self) -> impl Iterator<Item = &Identity> {
+        self.parties
+            .keys()
+            .filter(|identity| identity.role() == Role::Officer)
     }
 
     /// All parties, one entry per key.

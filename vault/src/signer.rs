@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::pem::PemObject;
@@ -15,6 +16,7 @@ pub struct ReloadingSigner {
     key: PathBuf,
     current: Arc<ArcSwap<VaultSigner>>,
     tls: Arc<dyn Reload>,
+    behind: AtomicBool,
 }
 
 /// Certificate and key that cannot sign.
@@ -43,6 +45,7 @@ impl ReloadingSigner {
             key,
             current,
             tls,
+            behind: AtomicBool::new(false),
         })
     }
 
@@ -56,11 +59,13 @@ impl ReloadingSigner {
 impl Reload for ReloadingSigner {
     fn reload(&self) -> Reloaded {
         let reloaded = self.tls.reload();
-        if matches!(reloaded, Reloaded::Replaced) {
+        if matches!(reloaded, Reloaded::Replaced) || self.behind.swap(false, Ordering::AcqRel) {
             match read(&self.certificate, &self.key) {
                 Ok(signer) => self.current.store(Arc::new(signer)),
                 Err(error) => {
-                    tracing::error!(%error, "the renewed certificate cannot sign; the old one goes on signing")
+                    // Looked at again next time, also if the listener's half is settled by then.
+                    self.behind.store(true, Ordering::Release);
+                    tracing::error!(%error, "the renewed certificate cannot sign; the old one goes on signing");
                 }
             }
         }

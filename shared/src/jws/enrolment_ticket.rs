@@ -2,9 +2,12 @@
 //! key of one of its users. Only the vault compares; the gateway carries it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::compact::{CompactJws, Expected};
+use super::es256::{Es256Key, InvalidSigningKey};
 use super::{InvalidProof, X5c, text};
+use crate::jose::base64url;
 use crate::jose::digest::Digest;
 
 const EXPECTED: Expected = Expected {
@@ -48,6 +51,17 @@ pub struct EnrolmentTicketClaims {
     pub secret_hash: SecretHash,
     /// From when the ticket holds no longer, seconds since the Unix epoch.
     pub exp: i64,
+}
+
+impl EnrolmentTicketClaims {
+    /// Signs the claims with the P-256 key of the partner's certificate (PKCS#8 DER): what a partner's server does.
+    ///
+    /// # Errors
+    /// [`InvalidSigningKey`] for another kind of key.
+    pub fn sign(&self, pkcs8: &[u8], x5c: &X5c) -> Result<String, InvalidSigningKey> {
+        let header = json!({ "alg": "ES256", "typ": EXPECTED.typ, "x5c": x5c }).to_string();
+        Es256Key::from_pkcs8(pkcs8)?.sign(&base64url::encode(header), self)
+    }
 }
 
 /// A ticket signed by the key in a certificate that nobody has checked yet: hand the chain to

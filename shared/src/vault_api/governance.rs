@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::ids::{ApprovalToken, ProgramName};
+use crate::ids::{ApprovalToken, CardToken, HolderToken, ProgramName};
 use crate::money::Currency;
 use crate::mtls::identity::Identity;
 use crate::mtls::peer::SpkiThumbprint;
+use crate::thumbprint::Thumbprint;
 
 /// Whether the vault holds its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +134,12 @@ pub struct Party {
 
 /// What can be proposed to a second officer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "type", content = "parameters", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    tag = "type",
+    content = "parameters",
+    deny_unknown_fields
+)]
 pub enum Proposal {
     /// Create a program or change its rules (never its partner).
     SetProgram(Program),
@@ -141,6 +147,17 @@ pub enum Proposal {
     RegisterParty(Party),
     /// Strike a person or party from the register.
     StrikeParty(Identity),
+    /// Make a holder's pending key active before its time.
+    ActivateKey {
+        /// Whose key.
+        holder: HolderToken,
+        /// Which.
+        key: Thumbprint,
+    },
+    /// Open a closed card again, in its grace time.
+    RestoreCard(CardToken),
+    /// Forget a card's failed PIN and CVV comparisons, the 30-day caps too.
+    ClearFailures(CardToken),
 }
 
 /// Answer (201) to a proposal, and an item of the list.

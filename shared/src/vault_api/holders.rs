@@ -35,7 +35,11 @@ pub struct EnrolKey {
     /// A proof `op: enrol-key` by an active key of the same holder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder_proof: Option<String>,
-    /// A JWE to the vault: possession of a card, or the secret of an enrolment ticket.
+    /// A partner's enrolment ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment_ticket: Option<String>,
+    /// A compact JWE to the vault: with a ticket, of its `{secret, jkt}`; without, of a card in hand,
+    /// `{cardNo, exp, cvv, jkt, nonce}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment_proof: Option<String>,
     /// For whom the gateway acts.
@@ -63,7 +67,11 @@ pub struct EnrolledKey {
     /// What the key may do now.
     pub state: KeyState,
     /// When a pending key matures by itself; absent when it never does.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
     pub matures_at: Option<OffsetDateTime>,
     /// Answer to the proof, when one came along.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -52,7 +52,7 @@ pub struct Actor {
     /// The gateway's id of the installation; at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// The trace id that joins the logs of both sides; at most 64 characters.
+    /// The trace id that joins the logs of both sides; at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
 }

@@ -19,7 +19,7 @@ pub const LOCK: &str = "/v1/lock";
 pub const PROGRAMS: &str = "/v1/programs";
 /// `GET`, officers and auditors: registered persons and parties. Changed through approvals.
 pub const PARTIES: &str = "/v1/parties";
-/// `POST` (propose) and `GET` (list), officers.
+/// `POST` (propose): officers; `GET` (list): officers and auditors.
 pub const APPROVALS: &str = "/v1/approvals";
 /// `POST`, gateway: create a holder.
 pub const HOLDERS: &str = "/v1/holders";

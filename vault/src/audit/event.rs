@@ -15,9 +15,11 @@ use time::OffsetDateTime;
 pub enum Operation {
     /// The key ceremony made this vault.
     Initialise,
-    /// The process began to serve.
+    /// The process began, locked.
     Start,
-    /// A custodian gave a share that was refused, or the last that was needed.
+    /// A custodian gave a share: refused, or taken. What happens while the vault is locked is written when it opens.
+    GiveShare,
+    /// The shares were complete: the vault opened.
     Unlock,
     /// An officer locked the vault.
     Lock,
@@ -61,6 +63,8 @@ pub enum Operation {
     Approve,
     /// The audit log was read.
     ReadAudit,
+    /// Programs, parties, proposals or a holder's keys were read.
+    ReadRegister,
     /// Somebody came to a door that is not theirs.
     Denied,
     /// Refusals beyond the rate at which each is written down.
@@ -73,6 +77,8 @@ pub enum Operation {
 pub enum Outcome {
     /// Done.
     Done,
+    /// Asked again with the same key: the first answer was given again, and nothing done.
+    Replayed,
     /// A comparison was made, or was not permitted, and the answer was no.
     NoMatch,
     /// Refused, with the code of the answer and the reason, which the caller is not told.

@@ -32,6 +32,9 @@ pub enum Standing {
     Closed {
         /// Unix seconds.
         destroy_at: i64,
+        /// The irreversible lock that the card had, if any.
+        #[serde(default)]
+        locked: Option<u8>,
     },
     /// Closed and its secrets destroyed: the token stays as a tombstone.
     Destroyed,
@@ -82,8 +85,31 @@ impl Standing {
     #[must_use]
     pub fn close(self, destroy_at: i64) -> Self {
         match self {
-            Self::Open | Self::LockedFinally { .. } => Self::Closed { destroy_at },
+            Self::Open => Self::Closed {
+                destroy_at,
+                locked: None,
+            },
+            Self::LockedFinally { code } => Self::Closed {
+                destroy_at,
+                locked: Some(code),
+            },
             Self::Closed { .. } | Self::Destroyed => self,
+        }
+    }
+
+    /// What a closed card was before, and when its secrets were due; `None` for one that is not closed, or destroyed.
+    #[must_use]
+    pub fn restore(self) -> Option<(Self, i64)> {
+        match self {
+            Self::Closed {
+                destroy_at,
+                locked: Some(code),
+            } => Some((Self::LockedFinally { code }, destroy_at)),
+            Self::Closed {
+                destroy_at,
+                locked: None,
+            } => Some((Self::Open, destroy_at)),
+            Self::Open | Self::LockedFinally { .. } | Self::Destroyed => None,
         }
     }
 
@@ -162,7 +188,13 @@ mod tests {
         );
         assert_eq!(locked.permits_use(), Err(StandingRefusal::LockedFinally));
         let closed = locked.close(10);
-        assert_eq!(closed.close(99), Standing::Closed { destroy_at: 10 });
+        assert_eq!(closed.close(99), closed);
+        assert_eq!(
+            closed.restore(),
+            Some((locked, 10)),
+            "two officers give back what was, not more"
+        );
+        assert_eq!(Standing::Destroyed.restore(), None);
         assert_eq!(
             closed.lock_finally(FinalCode::try_from(1).unwrap()),
             Err(StandingRefusal::Closed)

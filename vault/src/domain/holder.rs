@@ -27,6 +27,9 @@ pub struct Holder {
     pub ever_had_key: bool,
     /// Whether a card was ever issued.
     pub ever_had_card: bool,
+    /// The partner's own name for the user, fixed by the first enrolment ticket.
+    #[serde(default)]
+    pub external_id: Option<String>,
 }
 
 impl Holder {
@@ -38,6 +41,7 @@ impl Holder {
             program,
             ever_had_key: false,
             ever_had_card: false,
+            external_id: None,
         }
     }
 
@@ -62,6 +66,8 @@ pub enum Origin {
         /// The card.
         card: CardToken,
     },
+    /// A partner's enrolment ticket.
+    Ticket,
     /// The gateway's word alone.
     GatewayWord,
 }
@@ -115,7 +121,7 @@ impl EnrolledKey {
     pub fn speaks_for(&self, card: Option<&CardToken>, now: i64) -> bool {
         let in_scope = match &self.origin {
             Origin::Possession { card: own } => card == Some(own),
-            Origin::FirstUse | Origin::CoSigned { .. } | Origin::GatewayWord => true,
+            Origin::FirstUse | Origin::CoSigned { .. } | Origin::Ticket | Origin::GatewayWord => true,
         };
         in_scope && self.acceptance.state(now) == KeyState::Active
     }
@@ -128,6 +134,8 @@ pub enum Evidence {
     CoSignature(Thumbprint),
     /// The data of this card.
     Possession(CardToken),
+    /// The secret of a partner's ticket.
+    Ticket,
     /// Nothing but the gateway's word.
     None,
 }
@@ -158,9 +166,11 @@ pub fn admit(
         return Err(EnrolmentRefusal::TooManyKeys);
     }
     match (evidence, policy) {
+        (Evidence::Ticket, _) => Ok((Origin::Ticket, Acceptance::Active)),
+        // Where tickets are asked for, they are asked for the first and for every further key.
+        (_, EnrolmentPolicy::Ticket) => Err(EnrolmentRefusal::TicketRequired),
         (Evidence::CoSignature(key), _) => Ok((Origin::CoSigned { key }, Acceptance::Active)),
         (Evidence::Possession(card), _) => Ok((Origin::Possession { card }, Acceptance::Active)),
-        (Evidence::None, EnrolmentPolicy::Ticket) => Err(EnrolmentRefusal::TicketRequired),
         (Evidence::None, _) if holder.is_first_use() => Ok((Origin::FirstUse, Acceptance::Active)),
         (Evidence::None, EnrolmentPolicy::MaturesAfter { hours }) => {
             let matures_at = now.saturating_add(i64::from(*hours).saturating_mul(SECONDS_PER_HOUR));
@@ -215,8 +225,12 @@ mod tests {
 
     #[test]
     fn ticket_programs_never_trust_first_use() {
-        let refused = admit(&holder(), &EnrolmentPolicy::Ticket, 0, Evidence::None, NOW);
-        assert_eq!(refused, Err(EnrolmentRefusal::TicketRequired));
+        let admit = |evidence| admit(&holder(), &EnrolmentPolicy::Ticket, 0, evidence, NOW);
+        let co_signed = Evidence::CoSignature(Thumbprint::from_bytes([1; 32]));
+        for evidence in [Evidence::None, co_signed] {
+            assert_eq!(admit(evidence), Err(EnrolmentRefusal::TicketRequired));
+        }
+        assert_eq!(admit(Evidence::Ticket), Ok((Origin::Ticket, Acceptance::Active)));
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub struct Capped {
 }
 
 impl Capped {
-    fn count(self, now: i64) -> u16 {
+    /// Failures within the window that runs.
+    #[must_use]
+    pub fn count(self, now: i64) -> u16 {
         if now - self.since >= CAP_DAYS * SECONDS_PER_DAY {
             0
         } else {
@@ -29,7 +31,8 @@ impl Capped {
         }
     }
 
-    fn fail(&mut self, now: i64) {
+    /// One more.
+    pub fn fail(&mut self, now: i64) {
         let failures = self.count(now);
         if failures == 0 {
             self.since = now;

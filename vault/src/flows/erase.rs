@@ -53,7 +53,7 @@ pub async fn erase(
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
         let mut card: Card = tx.get(&card_key(&token))?.ok_or(Error::NotFound("card"))?;
         card.standing = card.standing.close(due);
-        if card.standing == (Standing::Closed { destroy_at: due }) {
+        if matches!(card.standing, Standing::Closed { destroy_at, .. } if destroy_at == due) {
             tx.put(&Erasure {
                 due,
                 card: token.clone(),

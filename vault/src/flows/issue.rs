@@ -158,7 +158,7 @@ pub async fn issue(
     let holder = vault.holder(&token)?.record;
     let program = vault.program(&holder.program)?;
     let slot = slot(caller, &holder, key, &request, vault.now())?;
-    if let Some(answer) = slot.replay(&vault.records)? {
+    if let Some(answer) = vault.replay(&slot, &event).await? {
         return Ok(answer);
     }
     let proven = judge(vault, &holder, &program, &request)?;

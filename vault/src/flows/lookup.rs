@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, HolderToken};
+use shared::thumbprint::Thumbprint;
 use shared::vault_api::holders::KeyState;
 
 use crate::domain::card::Card;
@@ -17,7 +18,7 @@ use crate::records::{Record, Stored, Tx};
 use crate::store::Tree;
 
 /// Keys that a holder may ever have had: a bound on what is read for one proof.
-const MOST_KEYS_EVER: usize = 256;
+pub const MOST_KEYS_EVER: usize = 256;
 
 impl Record for Card {
     const TREE: Tree = Tree::Cards;
@@ -36,11 +37,7 @@ impl Record for Holder {
 impl Record for EnrolledKey {
     const TREE: Tree = Tree::HolderKeys;
     fn key(&self) -> Vec<u8> {
-        [
-            keys_prefix(&self.holder),
-            self.key.thumbprint().to_string().into_bytes(),
-        ]
-        .concat()
+        holder_key_key(&self.holder, &self.key.thumbprint())
     }
 }
 
@@ -78,6 +75,12 @@ impl TriesRecord {
 #[must_use]
 pub fn card_key(card: &CardToken) -> Vec<u8> {
     card.as_str().as_bytes().to_vec()
+}
+
+/// Under which key a holder's key lies.
+#[must_use]
+pub fn holder_key_key(holder: &HolderToken, key: &Thumbprint) -> Vec<u8> {
+    [keys_prefix(holder), key.to_string().into_bytes()].concat()
 }
 
 fn keys_prefix(holder: &HolderToken) -> Vec<u8> {

@@ -21,3 +21,6 @@ pub mod secrets;
 pub mod set_pin;
 pub mod sweep;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ pub async fn print(
     request: PrintCard,
 ) -> Result<SealedAnswer, Error> {
     let slot = slot(caller, &token, key, &request, vault.now())?;
-    if let Some(answer) = slot.replay(&vault.records)? {
+    if let Some(answer) = vault.replay(&slot, &event).await? {
         return Ok(answer);
     }
     let context = vault.card(&token)?;

@@ -37,7 +37,7 @@ pub async fn reset_cvv(
         &request.recipient,
         vault.now(),
     )?;
-    if let Some(answer) = slot.replay(&vault.records)? {
+    if let Some(answer) = vault.replay(&slot, &event).await? {
         return Ok(answer);
     }
     let context = vault.card(&token)?;
@@ -73,7 +73,7 @@ pub async fn reset_cvv_unseen(
         &request.recipient,
         vault.now(),
     )?;
-    if let Some(answer) = slot.replay(&vault.records)? {
+    if let Some(answer) = vault.replay(&slot, &event).await? {
         return Ok(answer);
     }
     vault.card(&token)?.describe(&mut event);

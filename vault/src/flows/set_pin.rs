@@ -34,7 +34,7 @@ pub async fn set_pin(
     let thumbprint = request.recipient.public_key.thumbprint().to_string();
     let says = [request.payload.as_bytes(), thumbprint.as_bytes()];
     let slot = Slot::new(caller, Operation::SetPin, token.as_str(), key, &says, vault.now());
-    if let Some(answer) = slot.replay(&vault.records)? {
+    if let Some(answer) = vault.replay(&slot, &event).await? {
         return Ok(answer);
     }
     let context = vault.card(&token)?;

@@ -55,7 +55,12 @@ pub async fn verify(
     event.card = Some(card.token.clone());
     let secrets = vault.secrets(&card)?;
     let now = vault.now();
+    let mut failed = event.clone();
+    failed.outcome = Ended::NoMatch;
+    let book = Arc::clone(vault);
     let work = move |tx: &mut Tx<'_, '_>, event: &mut Event| {
+        // Before anything is compared, and whatever would come out: else only the wrong guesses were refused.
+        book.permits(&failed)?;
         let mut counters = TriesRecord::of(tx, &card.token)?;
         let before = counters.tries;
         let verification = compare(&card, &secrets, &guess, &mut counters, now)?;

@@ -244,6 +244,16 @@ impl<P: Permission> Call<P> {
         Ok(event)
     }
 
+    /// Writes down that something was read.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn read_register(&self, what: &str) -> Result<(), Error> {
+        let mut event = self.event(Operation::ReadRegister, None)?;
+        event.note = Some(what.to_owned());
+        self.vault.commit(event, |_, _| Ok(())).await
+    }
+
     /// Renders how the call ended.
     pub fn answer<T: Serialize>(&self, status: StatusCode, result: Result<T, Error>) -> HttpResponse {
         match result {

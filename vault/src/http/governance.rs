@@ -44,16 +44,26 @@ pub(super) async fn approve(mut call: Call<ForOfficers>) -> HttpResponse {
 }
 
 pub(super) async fn approvals(call: Call<ForOverseers>) -> HttpResponse {
-    let result = govern::list(&call.vault);
+    async fn run(call: &Call<ForOverseers>) -> Result<Vec<Approval>, Error> {
+        call.read_register("approvals").await?;
+        govern::list(&call.vault)
+    }
+    let result = run(&call).await;
     call.answer(StatusCode::OK, result)
 }
 
 pub(super) async fn programs(call: Call<ForOverseers>) -> HttpResponse {
-    let programs = govern::programs(&call.vault);
-    call.answer(StatusCode::OK, Ok(programs))
+    let result = call
+        .read_register("programs")
+        .await
+        .map(|()| govern::programs(&call.vault));
+    call.answer(StatusCode::OK, result)
 }
 
 pub(super) async fn parties(call: Call<ForOverseers>) -> HttpResponse {
-    let parties = govern::parties(&call.vault);
-    call.answer(StatusCode::OK, Ok(parties))
+    let result = call
+        .read_register("parties")
+        .await
+        .map(|()| govern::parties(&call.vault));
+    call.answer(StatusCode::OK, result)
 }

@@ -28,7 +28,9 @@ pub(super) async fn create(mut call: Call<ForGateway>) -> HttpResponse {
 
 pub(super) async fn keys(call: Call<ForGateway>) -> HttpResponse {
     async fn run(call: &Call<ForGateway>) -> Result<HolderKeys, Error> {
-        flows::enrol_key::list_keys(&call.vault, &call.path("holder")?)
+        let holder: HolderToken = call.path("holder")?;
+        call.read_register(&format!("keys of {holder}")).await?;
+        flows::enrol_key::list_keys(&call.vault, &holder)
     }
     let result = run(&call).await;
     call.answer(StatusCode::OK, result)

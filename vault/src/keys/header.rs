@@ -24,8 +24,6 @@ pub enum KeyPurpose {
     Fingerprint,
     /// An RSA key pair that callers encrypt to.
     Jwe,
-    /// Signs the audit log's checkpoints.
-    Audit,
 }
 
 impl KeyPurpose {
@@ -37,7 +35,6 @@ impl KeyPurpose {
             Self::Records => "records",
             Self::Fingerprint => "fingerprint",
             Self::Jwe => "jwe",
-            Self::Audit => "audit",
         }
     }
 }

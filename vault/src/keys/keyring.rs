@@ -10,7 +10,6 @@ use shared::ids::{CardToken, ProgramName};
 use shared::jwe::{InvalidPrivateKey, RsaPrivateKey};
 use zeroize::Zeroizing;
 
-use super::audit_key::AuditKey;
 use super::data_key::{DataKey, WrappedDataKey};
 use super::epoch::EpochSecret;
 use super::header::{KeyHeader, KeyId, KeyPurpose, KeyState, WrappedKeyError};
@@ -74,7 +73,6 @@ pub struct Keyring {
     records: Versions<RecordsKey>,
     fingerprint: FingerprintKey,
     jwe: JweKeys,
-    audit: AuditKey,
     headers: Vec<KeyHeader>,
     rng: SystemRandom,
 }
@@ -95,7 +93,6 @@ impl Keyring {
             symmetric(KeyPurpose::Records)?,
             symmetric(KeyPurpose::Fingerprint)?,
             (KeyPurpose::Jwe, Zeroizing::new(jwe.material().to_vec())),
-            (KeyPurpose::Audit, AuditKey::generate(rng)?),
         ];
         let wrap = |(purpose, material): &(KeyPurpose, Zeroizing<Vec<u8>>)| {
             let id = KeyId {
@@ -224,7 +221,6 @@ impl Keyring {
             Ok(RecordsKey::new(environment, version, memory(bytes)?))
         })?;
         let (fingerprint, _) = unwrapped.take(KeyPurpose::Fingerprint)?;
-        let (audit, _) = unwrapped.take(KeyPurpose::Audit)?;
         let (current, older) = unwrapped.take(KeyPurpose::Jwe)?;
         let older = older
             .into_iter()
@@ -237,7 +233,6 @@ impl Keyring {
             records,
             fingerprint: FingerprintKey::new(memory(&fingerprint.1)?),
             jwe: JweKeys::new(RsaPrivateKey::from_pkcs8(&current.1)?, older, now)?,
-            audit: AuditKey::from_pkcs8(&audit.1, rng.clone())?,
             headers,
             rng,
         })
@@ -329,12 +324,6 @@ impl Keyring {
     #[must_use]
     pub const fn jwe(&self) -> &JweKeys {
         &self.jwe
-    }
-
-    /// The key that signs the audit log's checkpoints.
-    #[must_use]
-    pub const fn audit(&self) -> &AuditKey {
-        &self.audit
     }
 }
 

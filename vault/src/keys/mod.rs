@@ -9,22 +9,20 @@
 //!                                   └──── HKDF-SHA-256 ───┘
 //!                                            │
 //!                                      wrapping key ······ wraps the keyring: each key bound to purpose, version, state
-//!         ┌────────────────┬─────────────────┼──────────────────┬──────────────────┐
-//!    card KEKs        records keys     fingerprint key     JWE key pairs     audit signing key
-//!         │ wrap           │ seal             │ HMAC-SHA-256     │ RSA-OAEP         │ ECDSA P-256
-//!    data keys,       every value of     of the whole PAN     what callers       the audit chain's
-//!    one per card     the store                               seal to us         checkpoints
+//!         ┌────────────────┬─────────────────┼──────────────────┐
+//!    card KEKs        records keys     fingerprint key     JWE key pairs
+//!         │ wrap           │ seal             │ HMAC-SHA-256     │ RSA-OAEP
+//!    data keys,       every value of     of the whole PAN     what callers
+//!    one per card     the store                               seal to us
 //!         │ seal
 //!    PAN, CVV, PIN ····· AAD: format, environment, program, card, field, record version, key version
 //! ```
 //!
-//! A store directory alone opens nothing; neither does it together with the shares but without the epoch secret, which
-//! is replaced after each rotation so that earlier copies of the directory stay closed.
+//! A store directory alone opens nothing; neither does it together with the shares but without the epoch secret.
 //!
 //! Stages are types: [`slot::unlock::UnlockSession`] (or a key file) gives a [`root::RootKey`], and only that gives a
 //! [`keyring::Keyring`], the unlocked vault.
 
-pub mod audit_key;
 pub mod ceremony;
 pub mod data_key;
 pub mod epoch;

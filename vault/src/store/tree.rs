@@ -28,8 +28,6 @@ pub enum Tree {
     Approvals = 11,
     /// Answers kept for idempotent replay.
     Idempotency = 12,
-    /// What was spent of each budget, and when.
-    Budgets = 13,
     /// Try counters and sequences.
     Counters = 14,
     /// Orders for plastic.
@@ -42,7 +40,7 @@ pub enum Tree {
 
 impl Tree {
     /// Every tree, in the order of its tag.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::Meta,
         Self::Slots,
         Self::Keks,
@@ -55,7 +53,6 @@ impl Tree {
         Self::Parties,
         Self::Approvals,
         Self::Idempotency,
-        Self::Budgets,
         Self::Counters,
         Self::Orders,
         Self::Audit,
@@ -84,7 +81,6 @@ impl Tree {
             Self::Parties => "parties",
             Self::Approvals => "approvals",
             Self::Idempotency => "idempotency",
-            Self::Budgets => "budgets",
             Self::Counters => "counters",
             Self::Orders => "orders",
             Self::Audit => "audit",

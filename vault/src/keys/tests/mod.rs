@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use shared::clock::Clock;
 use shared::ids::{CardToken, ProgramName};
 use shared::jwe::{AlgPolicy, CompactJwe, RsaKeySize, Sealer};
@@ -443,20 +442,6 @@ async fn a_replaced_jwe_key_opens_until_its_grace_time_ends() {
         (1, None)
     );
     assert!(after.jwe().opener().open(&sealed).is_err());
-}
-
-#[tokio::test]
-async fn the_audit_key_signs_for_a_verifier_with_the_public_key_alone() {
-    let vault = Vault::new().await;
-    let keyring = vault.unlock().unwrap();
-    let signature = keyring.audit().sign(b"checkpoint").unwrap();
-    let verifier = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, keyring.audit().public_key().to_vec());
-    verifier.verify(b"checkpoint", &signature).unwrap();
-    assert!(verifier.verify(b"checkpoinT", &signature).is_err());
-    assert_eq!(
-        vault.unlock().unwrap().audit().public_key(),
-        keyring.audit().public_key()
-    );
 }
 
 #[tokio::test]

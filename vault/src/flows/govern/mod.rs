@@ -1,31 +1,29 @@
 //! Dual control: one officer proposes, another repeats the hash of the exact parameters, and only then it is done.
 
+mod effect;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use shared::ids::{ApprovalToken, IdempotencyKey};
-use shared::mtls::identity::{Identity, Role};
+use shared::mtls::identity::Identity;
 use shared::vault_api::governance::{Approval, ApprovalState, Party, Program, Proposal};
 use time::{Duration, OffsetDateTime};
 
 use crate::audit::chain::hex;
 use crate::audit::event::{Event, Operation};
-use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::idempotency::Slot;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Tx};
-use crate::registers::{PartyRecord, ProgramRecord, Registers};
 use crate::store::Tree;
 
 /// How long a proposal waits for its second officer.
 const APPROVAL_LIFETIME: Duration = Duration::hours(24);
 /// Proposals listed at once.
 const MOST_LISTED: usize = 1000;
-/// With fewer officers nothing could ever be approved again.
-const FEWEST_OFFICERS: usize = 2;
 
 /// A proposal as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -58,10 +56,10 @@ pub async fn propose(
         &[hash.as_bytes()],
         vault.now(),
     );
-    if let Some(answer) = slot.replay(&vault.records)? {
+    if let Some(answer) = vault.replay(&slot, &event).await? {
         return Ok(answer);
     }
-    check(&proposal, &vault.registers())?;
+    effect::check(&proposal, &vault.registers())?;
     let approval = Approval {
         id: vault.surroundings.random.approval_token()?,
         proposal,
@@ -79,19 +77,33 @@ pub async fn propose(
     vault.commit(event, work).await
 }
 
-/// Approves a proposal and does what it says. Approving again what is done gives the same answer.
+/// Approves a proposal and does what it says. Approving again what is done gives the same answer. Runs to its end even
+/// if the officer hangs up: a register that was changed must also be read again.
 ///
 /// # Errors
 /// Unknown, lapsed, another hash, or the officer who proposed it.
 pub async fn approve(
     vault: &Arc<OpenVault>,
-    mut event: Event,
+    event: Event,
     caller: &Identity,
     id: ApprovalToken,
     hash: &str,
 ) -> Result<Approval, Error> {
+    let (vault, caller, hash) = (Arc::clone(vault), caller.clone(), hash.to_owned());
+    let turn = tokio::spawn(async move { approve_in_turn(&vault, event, &caller, &id, &hash).await });
+    turn.await.map_err(|error| Error::Internal(error.to_string()))?
+}
+
+async fn approve_in_turn(
+    vault: &Arc<OpenVault>,
+    mut event: Event,
+    caller: &Identity,
+    id: &ApprovalToken,
+    hash: &str,
+) -> Result<Approval, Error> {
     // One change of the registers at a time: each is checked against the one before.
     let _turn = vault.governing().await;
+    vault.reload_registers()?;
     let stored = vault.records.get::<ApprovalRecord>(id.as_str().as_bytes())?;
     let ApprovalRecord(mut approval) = stored.ok_or(Error::NotFound("approval"))?.record;
     if approval.hash != hash {
@@ -103,26 +115,42 @@ pub async fn approve(
     if approval.state == ApprovalState::Done {
         return Ok(approval);
     }
-    if approval.proposed_by == *caller {
-        return Err(Error::conflict(
-            "SECOND_OFFICER_REQUIRED",
-            "Another officer than the proposer must approve.",
-        ));
-    }
-    if vault.surroundings.clock.now() > approval.expires_at {
-        return Err(Error::conflict("APPROVAL_EXPIRED", "The proposal has lapsed."));
-    }
-    check(&approval.proposal, &vault.registers())?;
+    may_approve(&approval, caller, vault)?;
+    effect::check(&approval.proposal, &vault.registers())?;
     approval.state = ApprovalState::Done;
     event.note = Some(format!("{} {}", approval.id, approval.hash));
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
-        apply(tx, &approval.proposal)?;
+        effect::apply(tx, &approval.proposal)?;
         tx.put(&ApprovalRecord(approval.clone()))?;
         Ok(approval)
     };
     let approval = vault.commit(event, work).await?;
     vault.reload_registers()?;
     Ok(approval)
+}
+
+/// Two distinct officers, both still in the register, within the proposal's life.
+fn may_approve(approval: &Approval, caller: &Identity, vault: &OpenVault) -> Result<(), Error> {
+    if approval.proposed_by == *caller {
+        return Err(Error::conflict(
+            "SECOND_OFFICER_REQUIRED",
+            "Another officer than the proposer must approve.",
+        ));
+    }
+    if !vault
+        .registers()
+        .officers()
+        .any(|officer| *officer == approval.proposed_by)
+    {
+        return Err(Error::conflict(
+            "PROPOSER_STRUCK",
+            "Who proposed this is no officer any more.",
+        ));
+    }
+    if vault.surroundings.clock.now() > approval.expires_at {
+        return Err(Error::conflict("APPROVAL_EXPIRED", "The proposal has lapsed."));
+    }
+    Ok(())
 }
 
 /// Every proposal, with the state at `now`.
@@ -164,54 +192,4 @@ fn at(mut approval: Approval, now: OffsetDateTime) -> Approval {
 fn hash(proposal: &Proposal) -> Result<String, Error> {
     let bytes = serde_json::to_vec(proposal).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(hex(digest(&SHA256, &bytes).as_ref()))
-}
-
-fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Error> {
-    match proposal {
-        Proposal::SetProgram(program) => {
-            let checked = Rules::check(program.clone(), registers.programs());
-            checked
-                .map(drop)
-                .map_err(|error| Error::conflict("PROGRAM_INVALID", error.to_string()))
-        }
-        Proposal::RegisterParty(party) => match party.identity.role() {
-            Role::Vault => Err(Error::conflict(
-                "PARTY_INVALID",
-                "The vault is no party of its own.",
-            )),
-            Role::Gateway
-            | Role::Officer
-            | Role::Auditor
-            | Role::Processor
-            | Role::Bureau
-            | Role::Partner => Ok(()),
-        },
-        Proposal::StrikeParty(identity) => {
-            let mut officers: Vec<Identity> = registers.parties().map(|party| party.identity).collect();
-            officers.retain(|other| other.role() == Role::Officer && other != identity);
-            officers.dedup();
-            if identity.role() == Role::Officer && officers.len() < FEWEST_OFFICERS {
-                return Err(Error::conflict("TOO_FEW_OFFICERS", "Two officers must remain."));
-            }
-            Ok(())
-        }
-    }
-}
-
-fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal) -> Result<(), Error> {
-    match proposal {
-        Proposal::SetProgram(program) => tx.put(&ProgramRecord(program.clone())),
-        Proposal::RegisterParty(party) => {
-            let known: Option<PartyRecord> = tx.get(&PartyRecord::key_of(&party.identity))?;
-            let mut record = known.unwrap_or_else(|| PartyRecord {
-                identity: party.identity.clone(),
-                keys: Vec::new(),
-            });
-            if !record.keys.contains(&party.key_thumbprint) {
-                record.keys.push(party.key_thumbprint);
-            }
-            tx.put(&record)
-        }
-        Proposal::StrikeParty(identity) => tx.delete::<PartyRecord>(&PartyRecord::key_of(identity)),
-    }
 }

@@ -1,0 +1,396 @@
+//! The flows over a real store, real keys and real certificates, without a listener: what each lets pass, and what not.
+
+mod enrolment;
+mod governance;
+mod standing;
+mod verification;
+
+use std::fs;
+use std::sync::Arc;
+
+use certs::{DevOptions, DevSet};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use serde_json::{Value, json};
+use shared::clock::{Clock, ManualClock};
+use shared::ids::{CardToken, HolderToken, IdempotencyKey};
+use shared::jwe::{Opener, RsaKeySize, RsaPrivateKey, Sealer};
+use shared::jws::HolderSigner;
+use shared::jws::holder_proof::{HolderProofClaims, Op};
+use shared::mtls::identity::Identity;
+use shared::mtls::peer::Peer;
+use shared::public_key::PublicKey;
+use shared::vault_api::cards::{IssueCard, ProvenOperation, Recipient};
+use shared::vault_api::governance::{EnrolmentPolicy, Party, Program, Proposal};
+use shared::vault_api::holders::{CreateHolder, EnrolKey, EnrolledKey};
+use shared::vault_api::{Actor, Channel, PublicMembers};
+use time::macros::datetime;
+
+use super::{challenge, create_holder, enrol_key, govern, issue};
+use crate::audit::event::{Event, Operation};
+use crate::ceremony::{Ceremony, init};
+use crate::config::Config;
+use crate::domain::cvv::Cvv;
+use crate::domain::pan::Pan;
+use crate::domain::program::tests::program;
+use crate::error::Error;
+use crate::keys::slot::share::ShareText;
+use crate::open_vault::OpenVault;
+use crate::process::Process;
+
+/// A vault of its own, unlocked, with a program and registered parties.
+struct Stage {
+    directory: tempfile::TempDir,
+    set: DevSet,
+    clock: ManualClock,
+    process: Process,
+    vault: Arc<OpenVault>,
+    count: std::cell::Cell<u32>,
+}
+
+/// A holder with a key of their own.
+struct Phone {
+    holder: HolderToken,
+    signer: HolderSigner,
+    recipient: PublicKey,
+    private: Opener,
+}
+
+/// What a phone knows of its card.
+struct Shown {
+    token: CardToken,
+    pan: String,
+    cvv: String,
+    exp: String,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        Self::with(EnrolmentPolicy::MaturesAfter { hours: 24 }).await
+    }
+
+    async fn with(enrolment: EnrolmentPolicy) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::starting_at(datetime!(2027-01-15 12:00 UTC));
+        let time = Clock::Manual(clock.clone());
+        let set = DevSet::create(&directory.path().join("certs"), &DevOptions::default(), &time).unwrap();
+        let config = config(&directory, &set);
+        let shares = directory.path().join("shares");
+        fs::create_dir(&shares).unwrap();
+        let custodians = set
+            .officers
+            .iter()
+            .map(|officer| officer.certificate.clone())
+            .collect();
+        init(
+            &config,
+            &Ceremony {
+                custodians,
+                threshold: 2,
+                shares,
+            },
+            &time,
+        )
+        .await
+        .unwrap();
+        let (process, vault) = open(&directory, &set, &time).await;
+        let stage = Self {
+            directory,
+            set,
+            clock,
+            process,
+            vault,
+            count: std::cell::Cell::new(0),
+        };
+        for pair in [
+            &stage.set.gateway_client,
+            &stage.set.processor,
+            &stage.set.partner,
+        ] {
+            let peer = peer(&pair.certificate);
+            let party = Party {
+                identity: peer.identity,
+                key_thumbprint: peer.key,
+            };
+            stage.agree(Proposal::RegisterParty(party)).await.unwrap();
+        }
+        let mut rules: Program = program("demo-eur", "999900");
+        rules.enrolment = enrolment;
+        (
+            rules.budgets.emissions_per_card,
+            rules.budgets.emissions_per_holder,
+        ) = (100, 100);
+        stage.agree(Proposal::SetProgram(rules)).await.unwrap();
+        stage
+    }
+
+    fn event(&self, operation: Operation) -> Event {
+        let mut event = Event::done(operation, self.vault.surroundings.clock.now());
+        event.caller = Some(Identity::Gateway);
+        event
+    }
+
+    fn key(&self) -> IdempotencyKey {
+        self.count.set(self.count.get() + 1);
+        format!("key-{}", self.count.get()).parse().unwrap()
+    }
+
+    /// Two officers agree.
+    async fn agree(&self, proposal: Proposal) -> Result<(), Error> {
+        let (first, second) = (self.officer(0), self.officer(1));
+        let filed = govern::propose(
+            &self.vault,
+            self.event(Operation::Propose),
+            &first,
+            &self.key(),
+            proposal,
+        )
+        .await?;
+        govern::approve(
+            &self.vault,
+            self.event(Operation::Approve),
+            &second,
+            filed.id,
+            &filed.hash,
+        )
+        .await
+        .map(drop)
+    }
+
+    fn officer(&self, number: usize) -> Identity {
+        peer(&self.set.officers[number].certificate).identity
+    }
+
+    async fn holder(&self) -> HolderToken {
+        let request = CreateHolder {
+            program: "demo-eur".parse().unwrap(),
+            actor: actor(),
+        };
+        let event = self.event(Operation::CreateHolder);
+        create_holder::create_holder(&self.vault, event, &Identity::Gateway, &self.key(), request)
+            .await
+            .unwrap()
+            .holder
+    }
+
+    /// A phone of a new holder, its key enrolled at first use.
+    async fn phone(&self) -> Phone {
+        let phone = Phone::of(self.holder().await);
+        self.enrol(&phone, |_| {}).await.unwrap();
+        phone
+    }
+
+    async fn enrol(&self, phone: &Phone, with: impl FnOnce(&mut EnrolKey)) -> Result<EnrolledKey, Error> {
+        let key = phone.signer.public_key().unwrap();
+        let mut request = EnrolKey {
+            key,
+            holder_proof: None,
+            enrolment_ticket: None,
+            enrolment_proof: None,
+            actor: actor(),
+        };
+        with(&mut request);
+        let event = self.event(Operation::EnrolKey);
+        let holder = phone.holder.clone();
+        enrol_key::enrol_key(
+            &self.vault,
+            event,
+            &Identity::Gateway,
+            holder,
+            &self.key(),
+            request,
+        )
+        .await
+    }
+
+    /// Issues a card and shows it to the phone.
+    async fn card(&self, phone: &Phone) -> Shown {
+        let key = self.key();
+        let nonce = challenge::for_holder(
+            &self.vault,
+            self.event(Operation::Challenge),
+            phone.holder.clone(),
+        );
+        let nonce = nonce.await.unwrap().nonce;
+        let proof = phone.proof(Op::Issue, key.as_str(), nonce, self.vault.now());
+        let request = IssueCard {
+            recipient: Some(phone.recipient()),
+            payload: None,
+            holder_proof: Some(proof),
+            issue_key: Some(key.clone()),
+            refuse: false,
+            actor: actor(),
+        };
+        let event = self.event(Operation::Issue);
+        let holder = phone.holder.clone();
+        let issued = issue::issue(&self.vault, event, &Identity::Gateway, holder, &key, request)
+            .await
+            .unwrap();
+        let json = phone.open(&issued.payload.unwrap());
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        Shown {
+            token: issued.card,
+            pan: text("cardNo"),
+            cvv: text("cvv"),
+            exp: text("exp"),
+        }
+    }
+
+    /// A proven operation on a card.
+    async fn proven(&self, phone: &Phone, op: Op, card: &CardToken) -> ProvenOperation {
+        let event = self.event(Operation::Challenge);
+        let nonce = challenge::for_card(&self.vault, event, card.clone())
+            .await
+            .unwrap()
+            .nonce;
+        let proof = phone.proof(op, card.as_str(), nonce, self.vault.now());
+        ProvenOperation {
+            recipient: phone.recipient(),
+            holder_proof: Some(proof),
+            refuse: false,
+            actor: actor(),
+        }
+    }
+
+    /// Seals JSON to the vault, as an app does.
+    fn seal(&self, value: &Value) -> String {
+        let key = self.vault.keyring.jwe().public_keys().next().unwrap();
+        Sealer::new(key)
+            .unwrap()
+            .seal(value.to_string().as_bytes())
+            .unwrap()
+    }
+
+    /// Hands in two shares again after a lock.
+    async fn unlock(&mut self) {
+        give_shares(&self.directory, &self.set, &self.process).await;
+        self.vault = self.process.open_vault().unwrap();
+    }
+}
+
+impl Phone {
+    fn of(holder: HolderToken) -> Self {
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+        let private =
+            RsaPrivateKey::from_pkcs8(&RsaPrivateKey::generate(RsaKeySize::Bits2048).unwrap()).unwrap();
+        Self {
+            holder,
+            signer: HolderSigner::from_pkcs8(pkcs8.as_ref()).unwrap(),
+            recipient: private.public_key().clone(),
+            private: Opener::new(private, Vec::new()),
+        }
+    }
+
+    fn recipient(&self) -> Recipient {
+        Recipient {
+            public_key: self.recipient.clone(),
+            members: PublicMembers::new(),
+        }
+    }
+
+    fn proof(&self, op: Op, card: &str, nonce: shared::ids::Nonce, now: i64) -> String {
+        let (jti, rpk) = (nonce.to_string(), self.recipient.thumbprint());
+        let claims = HolderProofClaims {
+            op,
+            card: card.to_owned(),
+            nonce,
+            iat: now,
+            jti,
+            rpk,
+            bdh: None,
+        };
+        claims.sign(&self.signer).unwrap()
+    }
+
+    fn open(&self, compact: &str) -> Value {
+        let jwe = shared::jwe::CompactJwe::parse(compact, shared::jwe::AlgPolicy::Sha256Only).unwrap();
+        serde_json::from_slice(&self.private.open(&jwe).unwrap()).unwrap()
+    }
+}
+
+impl Shown {
+    fn pan(&self) -> Pan {
+        Pan::parse(self.pan.as_bytes()).unwrap()
+    }
+
+    fn cvv(&self) -> Cvv {
+        Cvv::parse(self.cvv.as_bytes()).unwrap()
+    }
+
+    fn wrong_cvv(&self) -> Cvv {
+        let wrong = (self.cvv.parse::<u32>().unwrap() + 1) % 1000;
+        Cvv::parse(format!("{wrong:03}").as_bytes()).unwrap()
+    }
+}
+
+fn config(directory: &tempfile::TempDir, set: &DevSet) -> Config {
+    let file = directory.path().join("vault.toml");
+    let data = directory.path().join("data");
+    fs::create_dir_all(&data).unwrap();
+    let text = json!({
+        "environment": "development",
+        "listen": "127.0.0.1:0",
+        "data": data,
+        "tls": {
+            "certificate": set.vault.certificate,
+            "key": set.vault.key,
+            "ca": set.internal_ca.certificate,
+            "crl": set.internal_crl,
+            "partner_ca": set.partner_ca.certificate,
+            "partner_crl": set.partner_crl,
+        },
+    });
+    let tls: Vec<String> = text["tls"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, path)| format!("{key} = {path}"))
+        .collect();
+    let text = format!(
+        "environment = \"development\"\nlisten = \"127.0.0.1:0\"\ndata = {}\n[tls]\n{}\n[jwe]\nrsa_bits = 2048\n[store]\nballast_mib = 0\n",
+        text["data"],
+        tls.join("\n"),
+    );
+    fs::write(&file, text).unwrap();
+    Config::load(&file).unwrap()
+}
+
+async fn open(directory: &tempfile::TempDir, set: &DevSet, clock: &Clock) -> (Process, Arc<OpenVault>) {
+    let config = config(directory, set);
+    let store = crate::app::open_store(&config).unwrap();
+    let surroundings = crate::app::surroundings(&config, store, clock).unwrap();
+    let epoch = crate::app::epoch_files(&config).unwrap();
+    let process = Process::locked(config.environment, surroundings, epoch).unwrap();
+    give_shares(directory, set, &process).await;
+    let vault = process.open_vault().unwrap();
+    (process, vault)
+}
+
+async fn give_shares(directory: &tempfile::TempDir, set: &DevSet, process: &Process) {
+    for (number, officer) in set.officers.iter().enumerate().take(2) {
+        let path = directory
+            .path()
+            .join("shares")
+            .join(format!("share-officer-{}.txt", number + 1));
+        let share = ShareText::new(zeroize::Zeroizing::new(fs::read_to_string(path).unwrap()));
+        process
+            .give_share(&peer(&officer.certificate), &share)
+            .await
+            .unwrap();
+    }
+}
+
+fn peer(certificate: &std::path::Path) -> Peer {
+    use rustls_pki_types::pem::PemObject;
+    Peer::from_certificate(&rustls_pki_types::CertificateDer::from_pem_file(certificate).unwrap()).unwrap()
+}
+
+fn actor() -> Actor {
+    Actor {
+        channel: Channel::Customers,
+        subject: None,
+        device: None,
+        trace_id: None,
+    }
+}
