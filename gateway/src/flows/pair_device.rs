@@ -81,7 +81,6 @@ pub async fn pair_device(
     let enrolment = EnrolKey {
         key: pairing.key.clone(),
         holder_proof: pairing.holder_proof,
-        enrolment_ticket: None,
         enrolment_proof: pairing.enrolment_proof,
         enrolment_ticket: code.enrolment_ticket.clone(),
         actor: actor(code.user.id),
