@@ -307,6 +307,10 @@ impl OpenVault {
             opened
         });
         match opened.await {
+            // serde would read a struct from an array too.
+            Ok(Ok(plain)) if plain.trim_ascii_start().first() != Some(&b'{') => {
+                Err(Error::InvalidPayload("not a JSON object".into()))
+            }
             Ok(Ok(plain)) => Ok(plain),
             Ok(Err(OpenError::InvalidPayload)) => Err(Error::InvalidPayload(
                 "the encrypted key fits no key of ours".into(),

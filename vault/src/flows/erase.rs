@@ -65,5 +65,12 @@ pub async fn erase(
             card: token,
         })
     };
-    vault.commit(event, work).await
+    let closed = vault.commit(event, work).await;
+    if let Err(Error::Budget(_)) = &closed {
+        tracing::error!(
+            alarm = "erasures",
+            "the hourly budget of erasures is used up: is somebody destroying cards?"
+        );
+    }
+    closed
 }

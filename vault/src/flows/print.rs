@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use shared::ids::{CardToken, IdempotencyKey, OrderToken};
 use shared::jws::holder_proof::Op;
 use shared::mtls::identity::Identity;
@@ -128,7 +129,7 @@ fn judge(vault: &OpenVault, context: &CardContext, request: &PrintCard) -> Resul
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AddressPayload {
-    delivery_address: PostalAddress,
+    delivery_address: Map<String, Value>,
 }
 
 async fn address(vault: &OpenVault, destination: &Destination) -> Result<PostalAddress, Error> {
@@ -136,9 +137,10 @@ async fn address(vault: &OpenVault, destination: &Destination) -> Result<PostalA
         Destination::OnFile { address } => address.clone(),
         Destination::Sealed { payload } => {
             let plain = vault.open_payload(payload).await?;
-            let payload: AddressPayload = serde_json::from_slice(&plain)
-                .map_err(|_| Error::InvalidPayload("not {deliveryAddress}".into()))?;
-            payload.delivery_address
+            let shape = |_| Error::InvalidPayload("not {deliveryAddress}".into());
+            let payload: AddressPayload = serde_json::from_slice(&plain).map_err(shape)?;
+            let address = Value::Object(payload.delivery_address);
+            serde_json::from_value(address).map_err(shape)?
         }
     };
     check(&address)?;
