@@ -31,17 +31,17 @@ impl DemoDirectory {
                 path.display()
             );
         }
-        let lock = File::create(&marker).with_context(|| format!("cannot write in {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("another demo works in {}", path.display()),
-            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the demo's directory"),
-        }
         if let [first, ..] = running::find(path)?.as_slice() {
             bail!(
                 "a pair runs in {} ({first}); `deploy/demo --stop` ends it",
                 path.display()
             );
+        }
+        let lock = File::create(&marker).with_context(|| format!("cannot write in {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("another demo works in {}", path.display()),
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the demo's directory"),
         }
         for entry in fs::read_dir(path)? {
             let entry = entry?;
