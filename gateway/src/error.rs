@@ -46,6 +46,8 @@ pub enum Code {
     HolderProofInvalid,
     /// The proof's key is not active yet.
     HolderKeyPending,
+    /// What was to vouch for a new key does not.
+    EnrolmentProofInvalid,
     /// The lock was placed by somebody whose lock this caller may not lift.
     LockNotYours,
     /// Unknown, or somebody else's.
@@ -84,6 +86,12 @@ pub enum Code {
     CardNotVirtual,
     /// Plastic of the card was ordered before.
     AlreadyPrinted,
+    /// The program takes keys by the partner's ticket only.
+    EnrolmentTicketRequired,
+    /// The key was revoked.
+    HolderKeyRevoked,
+    /// The user has as many keys as are allowed.
+    TooManyHolderKeys,
     /// The program has no plastic for virtual cards.
     NotDigitalFirst,
     /// The user has no address on file.
@@ -108,7 +116,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 47] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -123,6 +131,7 @@ impl Code {
         Self::HolderProofRequired,
         Self::HolderProofInvalid,
         Self::HolderKeyPending,
+        Self::EnrolmentProofInvalid,
         Self::LockNotYours,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -142,6 +151,9 @@ impl Code {
         Self::CvvNotAvailable,
         Self::CardNotVirtual,
         Self::AlreadyPrinted,
+        Self::EnrolmentTicketRequired,
+        Self::HolderKeyRevoked,
+        Self::TooManyHolderKeys,
         Self::NotDigitalFirst,
         Self::AddressRequired,
         Self::BodyTooLarge,
@@ -174,6 +186,7 @@ impl Code {
             Self::HolderProofRequired => (S::FORBIDDEN, "HOLDER_PROOF_REQUIRED", "This needs a proof by the holder."),
             Self::HolderProofInvalid => (S::FORBIDDEN, "HOLDER_PROOF_INVALID", "The holder's proof is not valid."),
             Self::HolderKeyPending => (S::FORBIDDEN, "HOLDER_KEY_PENDING", "The holder's key is not active yet."),
+            Self::EnrolmentProofInvalid => (S::FORBIDDEN, "ENROLMENT_PROOF_INVALID", "The enrolment proof does not vouch for this key."),
             Self::LockNotYours => (S::FORBIDDEN, "LOCK_NOT_YOURS", "This lock was placed by somebody else."),
             Self::NotFound => (S::NOT_FOUND, "NOT_FOUND", "There is no such thing here."),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "The path does not know this method."),
@@ -193,6 +206,9 @@ impl Code {
             Self::CvvNotAvailable => (S::CONFLICT, "CVV_NOT_AVAILABLE", "The CVV of a physical card is printed on it."),
             Self::CardNotVirtual => (S::CONFLICT, "CARD_NOT_VIRTUAL", "The card is not virtual."),
             Self::AlreadyPrinted => (S::CONFLICT, "ALREADY_PRINTED", "Plastic of this card was ordered before."),
+            Self::EnrolmentTicketRequired => (S::CONFLICT, "ENROLMENT_TICKET_REQUIRED", "The program takes keys by the partner's ticket only."),
+            Self::HolderKeyRevoked => (S::CONFLICT, "HOLDER_KEY_REVOKED", "This key was revoked and cannot come back."),
+            Self::TooManyHolderKeys => (S::CONFLICT, "TOO_MANY_HOLDER_KEYS", "The user has as many keys as are allowed."),
             Self::NotDigitalFirst => (S::CONFLICT, "NOT_DIGITAL_FIRST", "The program has no plastic for virtual cards."),
             Self::AddressRequired => (S::CONFLICT, "ADDRESS_REQUIRED", "The user has no address on file."),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is too large."),
@@ -358,6 +374,10 @@ impl From<Refusal> for Error {
             Refusal::HolderProofRequired => Code::HolderProofRequired,
             Refusal::HolderProofInvalid => Code::HolderProofInvalid,
             Refusal::HolderKeyPending => Code::HolderKeyPending,
+            Refusal::EnrolmentProofInvalid => Code::EnrolmentProofInvalid,
+            Refusal::EnrolmentTicketRequired => Code::EnrolmentTicketRequired,
+            Refusal::HolderKeyRevoked => Code::HolderKeyRevoked,
+            Refusal::TooManyHolderKeys => Code::TooManyHolderKeys,
             Refusal::InvalidPayload => Code::InvalidPayload,
             Refusal::CantDecryptPayload => Code::CantDecryptPayload,
             Refusal::InvalidPublicKey => Code::InvalidPublicKey,

@@ -259,3 +259,35 @@ fn luhn(digits: &str) -> bool {
     };
     digits.bytes().rev().enumerate().map(weigh).sum::<u32>() % 10 == 0
 }
+
+/// HTTP/2 by h2 0.3 (RUSTSEC-2026-0258), a second TLS provider, a rate limiter under GPL, a Shamir crate with biased
+/// coefficients (RUSTSEC-2024-0398), an RSA crate that leaks by its timing (RUSTSEC-2023-0071).
+#[test]
+fn nothing_that_was_found_wanting_is_in_the_tree() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let refused = [
+        "h2",
+        "aws-lc-rs",
+        "aws-lc-sys",
+        "actix-governor",
+        "sharks",
+        "rsa",
+        "native-tls",
+        "jsonwebtoken",
+    ];
+    let packages = lock
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let found: Vec<String> = packages
+        .filter(|name| refused.contains(name))
+        .map(str::to_owned)
+        .collect();
+    assert_none("refused dependencies", &found);
+    for pinned in ["sled 0.34.7", "josekit 0.10.3"] {
+        let (name, version) = pinned.split_once(' ').unwrap();
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")),
+            "{pinned} is not what is locked"
+        );
+    }
+}

@@ -30,7 +30,7 @@ pub(super) async fn live(_call: OpenCall) -> Result<HttpResponse, Error> {
     )
 }
 
-/// `GET /health/ready`: database and vault can be worked with; else 503 with the reason.
+/// `GET /health/ready`, and `GET /health` for those who know no more: database and vault can be worked with; else 503 with the reason.
 ///
 /// # Errors
 /// 429 beyond the rate of strangers.

@@ -86,6 +86,7 @@ const DELETE: Method = Method::DELETE;
 /// The listener for phones and browsers.
 #[rustfmt::skip]
 pub const PUBLIC: &[Route] = &[
+    route(GET, "/health", Open, || web::to(health::ready)),
     route(GET, "/health/live", Open, || web::to(health::live)),
     route(GET, "/health/ready", Open, || web::to(health::ready)),
 

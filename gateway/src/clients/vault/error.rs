@@ -46,6 +46,14 @@ pub enum Refusal {
     HolderProofInvalid,
     /// The key that signed the proof is not active yet.
     HolderKeyPending,
+    /// What was to vouch for a new key does not.
+    EnrolmentProofInvalid,
+    /// The program takes keys by ticket only.
+    EnrolmentTicketRequired,
+    /// The key was revoked and never comes back.
+    HolderKeyRevoked,
+    /// The holder has as many keys as are allowed.
+    TooManyHolderKeys,
     /// Not the JWE that the operation asks for, or not the content.
     InvalidPayload,
     /// The JWE does not open.
@@ -102,6 +110,10 @@ impl VaultError {
             (403, "HOLDER_PROOF_REQUIRED") => Refusal::HolderProofRequired,
             (403, "HOLDER_PROOF_INVALID") => Refusal::HolderProofInvalid,
             (403, "HOLDER_KEY_PENDING") => Refusal::HolderKeyPending,
+            (403, "ENROLMENT_PROOF_INVALID") => Refusal::EnrolmentProofInvalid,
+            (409, "ENROLMENT_TICKET_REQUIRED") => Refusal::EnrolmentTicketRequired,
+            (409, "HOLDER_KEY_REVOKED") => Refusal::HolderKeyRevoked,
+            (409, "TOO_MANY_HOLDER_KEYS") => Refusal::TooManyHolderKeys,
             (400, "INVALID_PAYLOAD") => Refusal::InvalidPayload,
             (400, "CANT_DECRYPT_PAYLOAD") => Refusal::CantDecryptPayload,
             (400, "INVALID_PUBLIC_KEY") => Refusal::InvalidPublicKey,
