@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::content::FullCard;
-use crate::pair::{Pair, engines, finished, run, scratch};
+use crate::pair::{Pair, engines, finished, report, run, scratch};
 
 /// A PIN that occurs nowhere by chance.
 const PIN: &str = "730195826447";
@@ -143,10 +143,10 @@ async fn blind(database: Database) -> Result<()> {
     search_files(&layout.root, &needles)?;
     search_database(&pair.stand.database_url(), &needles, &masked).await?;
     let left: usize = vault_left.hits.iter().sum();
-    println!(
-        "left in the vault's memory after the last answer: {left} hits in {} MiB",
-        vault_left.bytes >> 20
-    );
+    let mebibytes = vault_left.bytes >> 20;
+    report(&format!(
+        "card data in the vault's memory after the last answer: {left} hits in {mebibytes} MiB"
+    ));
     Ok(())
 }
 

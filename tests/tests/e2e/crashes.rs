@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::content::FullCard;
-use crate::pair::{Pair, engines, finished, run, scratch};
+use crate::pair::{Pair, engines, finished, report, run, scratch};
 
 const CYCLES_VARIABLE: &str = "TESSERA_CRASH_CYCLES";
 const DEFAULT_CYCLES: u32 = 20;
@@ -114,9 +114,9 @@ async fn cycles(victim: Victim, database: Database) -> Result<()> {
         acknowledged > 0 && repaired > 0,
         "the kills never met the load: {acknowledged}, {repaired}"
     );
-    println!(
+    report(&format!(
         "{victim:?} killed {cycles} times on {engine}: {acknowledged} acknowledged, {repaired} finished by retry"
-    );
+    ));
     pair.stand.stop().await
 }
 
