@@ -30,6 +30,8 @@ const MOST_CONNECTIONS: usize = 64;
 const FEW_CARDS: usize = 1_000;
 /// Bytes of a reveal's request body, for the yardstick of the same size.
 const SIZED_REQUEST_BYTES: usize = 1_300;
+/// Prepared reveals are all sent, so that no challenge stays open; their nonces are good for a minute.
+const REVEALS_TIME: Duration = Duration::from_secs(50);
 /// The gateway's sessions must outlast the run.
 const SESSION_MINUTES: u32 = 60;
 
@@ -164,7 +166,8 @@ impl Run<'_> {
     ) -> Result<Sample> {
         let requests = load.reveals(self.plan.reveals_at(connections), receiving).await?;
         let (health, processes) = (health(), [Meter::at(stand.vault()?.pid())]);
-        let cell = self.cell(load.endpoint(), &health, connections, 200, &processes);
+        let mut cell = self.cell(load.endpoint(), &health, connections, 200, &processes);
+        cell.time = REVEALS_TIME;
         let sample = cell.run(prepared(requests)).await?;
         load.check_reveal(&sample.body, receiving)?;
         Ok(sample)
@@ -241,7 +244,8 @@ impl Run<'_> {
         for (connections, yardstick) in self.yardsticks.clone() {
             let count = self.plan.reveals_at(connections).min(load.most_reveals());
             let requests = load.reveals(count).await?;
-            let cell = self.cell(load.endpoint(), &alive, connections, 200, &processes);
+            let mut cell = self.cell(load.endpoint(), &alive, connections, 200, &processes);
+            cell.time = REVEALS_TIME;
             let sample = cell.run(prepared(requests)).await?;
             load.check(&sample.body, "cardNo")?;
             self.report.rows.push(Row::new(

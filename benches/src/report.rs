@@ -170,7 +170,7 @@ fn steps_by_name(steps: &Steps) -> [(&'static str, f64); 8] {
         ("ES256 verify (Holder-Proof)", steps.es256_verify),
         ("ES256 sign (Vault-Proof)", steps.es256_sign),
         ("RSA-OAEP-256 to a 2048-bit key", steps.rsa_oaep_256),
-        ("that key made ready from its numbers", steps.rsa_key_from_numbers),
+        ("the same to a key never seen", steps.rsa_oaep_256_new_key),
         ("ECDH-ES on P-256", steps.ecdh_es),
         ("AES-256-GCM, 512 bytes, key schedule and nonce", steps.aes_gcm),
         ("all steps of a reveal to RSA-2048", steps.of_rsa_reveal()),
