@@ -37,6 +37,11 @@ pub enum HardeningError {
     /// `prctl(PR_SET_DUMPABLE)` failed or did not hold.
     #[error("the process cannot be made undumpable: {0}")]
     Dumpable(Errno),
+    /// A library's errors would take a backtrace on a failed decryption, and so take longer than on another failure.
+    #[error(
+        "RUST_BACKTRACE is set: unset it, for it makes failed decryptions tell themselves apart by their timing"
+    )]
+    Backtraces,
     /// `mlock` was refused outside development.
     #[error(transparent)]
     MemoryNotLocked(#[from] MemoryNotLocked),
@@ -48,6 +53,12 @@ pub enum HardeningError {
 /// [`HardeningError`].
 pub fn harden(environment: Environment) -> Result<Report, HardeningError> {
     umask(PRIVATE);
+    let backtraces = |name| std::env::var_os(name).is_some_and(|value| value != "0");
+    if environment == Environment::Production
+        && (backtraces("RUST_BACKTRACE") || backtraces("RUST_LIB_BACKTRACE"))
+    {
+        return Err(HardeningError::Backtraces);
+    }
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -19,6 +19,9 @@ use crate::store::{Store, Tree};
 /// and fails at some per cent of them, a guesser fails always.
 pub(crate) const PROCESSOR_FAILURES_PER_HOUR: u32 = 20_000;
 
+/// So many events in a row that are older than a budget's window end the counting at unlock.
+const MOST_OLDER_IN_A_ROW: u32 = 256;
+
 /// Chain and budgets.
 pub struct Ledger(Mutex<State>);
 
@@ -48,14 +51,20 @@ impl Ledger {
         }
         let mut book = Book::default();
         let mut recent = Vec::new();
+        let mut older_in_a_row = 0;
         for index in (0..size).rev() {
             let event = Link::read(store, keyring, index)?.event()?;
             let at = event.at.unix_timestamp();
-            // One event under a wrong clock must not end the counting.
-            if now.saturating_sub(at) >= 2 * WINDOW_SECONDS {
+            if now.saturating_sub(at) < WINDOW_SECONDS {
+                older_in_a_row = 0;
+                recent.push((at, event));
+                continue;
+            }
+            // Some events under a wrong clock must not end the counting.
+            older_in_a_row += 1;
+            if older_in_a_row > MOST_OLDER_IN_A_ROW {
                 break;
             }
-            recent.push((at, event));
         }
         for (at, event) in recent.iter().rev() {
             book.count(charges(event, registers), *at);

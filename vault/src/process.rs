@@ -117,12 +117,12 @@ impl Process {
     /// Opens the vault, writes down what happened before, and begins to serve.
     async fn unlock(&self, root: RootKey, unwritten: &mut Vec<Event>) -> Result<(), Error> {
         let vault = self.open(root).await?;
-        for event in unwritten.iter() {
-            vault.commit(event.clone(), |_, _| Ok(())).await?;
+        while let Some(event) = unwritten.first().cloned() {
+            vault.commit(event, |_, _| Ok(())).await?;
+            unwritten.remove(0);
         }
         let event = Event::done(Operation::Unlock, self.surroundings.clock.now());
         vault.commit(event, |_, _| Ok(())).await?;
-        unwritten.clear();
         self.vault.store(Some(vault));
         tracing::info!("unlocked");
         Ok(())

@@ -5,6 +5,7 @@ use shared::ids::IdempotencyKey;
 use shared::vault_api::holders::RevokeKey;
 use shared::vault_api::{Actor, Channel};
 
+use crate::clients::vault::VaultError;
 use crate::error::Error;
 use crate::services::Services;
 use crate::store::installations::{self, DueKey};
@@ -27,10 +28,19 @@ pub(super) async fn revoke(services: &Services) -> Result<u64, Error> {
             trace_id: None,
         };
         let (name, thumbprint) = (vault_key(&key)?, key.key.thumbprint());
-        services
+        match services
             .vault
             .revoke_key(&name, &key.holder, &thumbprint, &RevokeKey { actor })
-            .await?;
+            .await
+        {
+            Ok(_) => {}
+            Err(error @ VaultError::Unavailable { .. }) => return Err(error.into()),
+            // One key that the vault does not know must not hold up those behind it.
+            Err(error) => {
+                tracing::error!(installation = key.installation.0, %error, "a replaced key cannot be revoked");
+                continue;
+            }
+        }
         let mut tx = services.db.begin().await?;
         installations::key_revoked(&mut tx, key.installation).await?;
         tx.commit().await?;

@@ -1,12 +1,13 @@
-//! Counters of failed comparisons: the one that unlocking code 6 resets, and caps that nothing but a proven act resets.
+//! Counters of failed comparisons: the one that unlocking code 6 resets, and caps that only a proven act or two officers reset.
 
 use serde::{Deserialize, Serialize};
 
 /// Wrong PINs in a row before the vault stops comparing.
 pub const PIN_TRIES: u8 = 3;
-/// Wrong PINs within [`CAP_DAYS`], however often the short counter was reset; cleared by a proven PIN set.
+/// Wrong PINs within [`CAP_DAYS`], however often the short counter was reset; cleared by a proven PIN set or two
+/// officers.
 pub const PIN_FAILURE_CAP: u16 = 30;
-/// Wrong CVVs within [`CAP_DAYS`]; cleared by a proven CVV reset only.
+/// Wrong CVVs within [`CAP_DAYS`]; cleared by a proven CVV reset or two officers.
 pub const CVV_FAILURE_CAP: u16 = 30;
 /// The window of the caps, days.
 pub const CAP_DAYS: i64 = 30;

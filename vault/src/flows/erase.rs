@@ -8,7 +8,7 @@ use shared::ids::CardToken;
 use shared::vault_api::cards::CardStanding;
 
 use super::lookup::card_key;
-use crate::audit::event::Event;
+use crate::audit::event::{Event, Outcome};
 use crate::domain::card::{Card, Standing};
 use crate::error::Error;
 use crate::open_vault::OpenVault;
@@ -42,13 +42,15 @@ pub async fn erase(
 ) -> Result<CardStanding, Error> {
     let context = vault.card(&token)?;
     let standing = context.card.record.standing;
+    context.describe(&mut event);
     if standing.close(0) == standing {
+        event.outcome = Outcome::Replayed;
+        vault.commit(event, |_, _| Ok(())).await?;
         return Ok(CardStanding {
             card: token,
             standing: standing.name(),
         });
     }
-    context.describe(&mut event);
     let due = vault.now().saturating_add(vault.surroundings.erase_grace_seconds);
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
         let mut card: Card = tx.get(&card_key(&token))?.ok_or(Error::NotFound("card"))?;

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use self::ticket::Ticket;
 use super::lookup::{MOST_KEYS_EVER, count_keys};
 use super::prove::{Claim, Proven};
-use crate::audit::event::{Assurance, Event, Operation};
+use crate::audit::event::{Assurance, Event, Operation, Outcome};
 use crate::challenges::Purpose;
 use crate::domain::holder::{Acceptance, EnrolledKey, EnrolmentRefusal, Evidence, Holder, admit};
 use crate::domain::program::Rules;
@@ -172,7 +172,12 @@ impl Admission<'_> {
         let now = vault.now();
         let mut keys = vault.holder_keys(&self.holder.token)?;
         let enrolled = match self.decide(&keys, request, now)? {
-            Decision::Known(answer) => return Ok(answer),
+            Decision::Known(answer) => {
+                let mut event = event;
+                event.outcome = Outcome::Replayed;
+                vault.commit(event, |_, _| Ok(())).await?;
+                return Ok(answer);
+            }
             Decision::Enrol(enrolled) => enrolled,
         };
         keys.retain(|key| key.key.thumbprint() != enrolled.key.thumbprint());
@@ -182,6 +187,7 @@ impl Admission<'_> {
             answer.vault_proof = Some(vault.answer_proof(proven, None, count_keys(&keys, now))?);
         }
         let (slot, before, ticket) = (slot.clone(), self.holder.clone(), self.brought.ticket.clone());
+        let by_possession = matches!(self.brought.evidence, Evidence::Possession(_));
         let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
             // What was decided stands only if the holder's history is still the same: two first keys at once are one
             // first key and one raced request.
@@ -191,6 +197,9 @@ impl Admission<'_> {
             }
             if let Some(ticket) = ticket {
                 ticket.spend(tx, &mut holder)?;
+            }
+            if by_possession {
+                possession::forget_tries(tx, &before)?;
             }
             holder.ever_had_key = true;
             if holder != before {

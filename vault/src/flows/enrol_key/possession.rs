@@ -68,11 +68,9 @@ pub(super) async fn card_in_hand(
         .map_err(|_| Error::InvalidPayload("not {cardNo, exp, cvv, jkt, nonce}".into()))?;
     count_try(vault, holder).await?;
     let found = compare(vault, holder, new_key, &shown)?;
-    let card = found.ok_or(Error::EnrolmentProofInvalid(
+    found.ok_or(Error::EnrolmentProofInvalid(
         "the card data is not that of a card of the holder",
-    ))?;
-    forget_tries(vault, holder).await?;
-    Ok(card)
+    ))
 }
 
 /// Counts a try as failed before it is made: a hundred at once are a hundred.
@@ -95,12 +93,9 @@ async fn count_try(vault: &OpenVault, holder: &Holder) -> Result<(), Error> {
     vault.records.transact(count).await
 }
 
-async fn forget_tries(vault: &OpenVault, holder: &Holder) -> Result<(), Error> {
-    let key = key_of(&holder.token);
-    vault
-        .records
-        .transact(move |tx| tx.delete::<PossessionTries>(&key))
-        .await
+/// The card was in hand: the tries begin again, with the enrolment that this led to.
+pub(super) fn forget_tries(tx: &mut Tx<'_, '_>, holder: &Holder) -> Result<(), Error> {
+    tx.delete::<PossessionTries>(&key_of(&holder.token))
 }
 
 fn compare(

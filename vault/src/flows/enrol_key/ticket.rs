@@ -31,14 +31,12 @@ struct Shown<'a> {
 pub(super) struct Ticket {
     name: Vec<u8>,
     external_id: String,
-    expires: i64,
 }
 
 /// A spent ticket. Kept for good: tickets are few, and one must never come back.
 #[derive(Serialize, Deserialize)]
 struct SpentTicket {
     name: Base64Bytes,
-    expires: i64,
 }
 
 impl Record for SpentTicket {
@@ -97,7 +95,6 @@ impl Ticket {
         Self {
             name,
             external_id: claims.external_id,
-            expires: claims.exp,
         }
     }
 
@@ -118,7 +115,6 @@ impl Ticket {
         }
         tx.put(&SpentTicket {
             name: Base64Bytes(self.name.clone()),
-            expires: self.expires,
         })
     }
 }

@@ -13,7 +13,7 @@ use shared::vault_api::governance::{Approval, ApprovalState, Party, Program, Pro
 use time::{Duration, OffsetDateTime};
 
 use crate::audit::chain::hex;
-use crate::audit::event::{Event, Operation};
+use crate::audit::event::{Event, Operation, Outcome};
 use crate::error::Error;
 use crate::idempotency::Slot;
 use crate::open_vault::OpenVault;
@@ -112,13 +112,15 @@ async fn approve_in_turn(
             "The hash is not that of the proposal.",
         ));
     }
+    event.note = Some(format!("{} {}", approval.id, approval.hash));
     if approval.state == ApprovalState::Done {
+        event.outcome = Outcome::Replayed;
+        vault.commit(event, |_, _| Ok(())).await?;
         return Ok(approval);
     }
     may_approve(&approval, caller, vault)?;
     effect::check(&approval.proposal, &vault.registers())?;
     approval.state = ApprovalState::Done;
-    event.note = Some(format!("{} {}", approval.id, approval.hash));
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         effect::apply(tx, &approval.proposal)?;
         tx.put(&ApprovalRecord(approval.clone()))?;
