@@ -26,28 +26,26 @@ fn signer(certified: &Certified) -> VaultSigner {
     VaultSigner::from_pkcs8(&certified.pkcs8, &X5c::new(chain).unwrap()).unwrap()
 }
 
+/// A case: its name, the token, and what must come out.
+type Case = (&'static str, String, &'static str);
+
 /// The same claims, wrong in what the header or the signer is. The same for both purposes.
-fn wrong_signers(
-    pki: &Pki,
-    typ: &str,
-    other_typ: &str,
-    claims: &str,
-) -> Vec<(&'static str, String, &'static str)> {
+fn wrong_signers(pki: &Pki, typ: &str, other_typ: &str, claims: &str) -> Vec<Case> {
+    let mut cases = signed_by_others(pki, typ, claims);
+    cases.extend(under_wrong_headers(pki, typ, other_typ, claims));
+    cases
+}
+
+fn signed_by_others(pki: &Pki, typ: &str, claims: &str) -> Vec<Case> {
     let sign =
         |shown: &Certified, key: &Certified| es256(&Pki::header(typ, "ES256", shown), claims, &key.pkcs8);
-    let good = sign(&pki.vault, &pki.vault);
-    let bare = json!({ "alg": "ES256", "typ": typ }).to_string();
-    let kid = Pki::header(typ, "ES256", &pki.vault).replacen('{', r#"{"kid":"x","#, 1);
-    let crit = Pki::header(typ, "ES256", &pki.vault).replacen('{', r#"{"crit":["exp"],"#, 1);
+    let own = |certified: &Certified| sign(certified, certified);
+    let flipped = flipped(&own(&pki.vault), 2, 10);
     vec![
-        (
-            "by-the-gateway",
-            sign(&pki.gateway, &pki.gateway),
-            "NOT_THE_VAULT",
-        ),
+        ("by-the-gateway", own(&pki.gateway), "NOT_THE_VAULT"),
         (
             "by-two-identities",
-            sign(&pki.vault_with_two_uris, &pki.vault_with_two_uris),
+            own(&pki.vault_with_two_uris),
             "NOT_THE_VAULT",
         ),
         (
@@ -55,57 +53,35 @@ fn wrong_signers(
             sign(&pki.vault, &pki.gateway),
             "SIGNATURE",
         ),
-        ("signature-flipped", flipped(&good, 2, 10), "SIGNATURE"),
+        ("signature-flipped", flipped, "SIGNATURE"),
         (
             "by-another-ca-of-the-same-name",
-            sign(&pki.vault_of_other_ca, &pki.vault_of_other_ca),
+            own(&pki.vault_of_other_ca),
             "UNTRUSTED_CHAIN",
         ),
-        (
-            "certificate-expired",
-            sign(&pki.vault_expired, &pki.vault_expired),
-            "UNTRUSTED_CHAIN",
-        ),
+        ("certificate-expired", own(&pki.vault_expired), "UNTRUSTED_CHAIN"),
         (
             "certificate-for-clients",
-            sign(&pki.vault_for_clients, &pki.vault_for_clients),
+            own(&pki.vault_for_clients),
             "UNTRUSTED_CHAIN",
         ),
-        (
-            "without-chain",
-            es256(&bare, claims, &pki.vault.pkcs8),
-            "MALFORMED",
-        ),
-        (
-            "of-another-type",
-            es256(
-                &Pki::header(other_typ, "ES256", &pki.vault),
-                claims,
-                &pki.vault.pkcs8,
-            ),
-            "MALFORMED",
-        ),
-        (
-            "alg-none",
-            es256(&Pki::header(typ, "none", &pki.vault), claims, &pki.vault.pkcs8),
-            "MALFORMED",
-        ),
-        (
-            "alg-ps256",
-            es256(&Pki::header(typ, "PS256", &pki.vault), claims, &pki.vault.pkcs8),
-            "MALFORMED",
-        ),
-        (
-            "header-with-kid",
-            es256(&kid, claims, &pki.vault.pkcs8),
-            "MALFORMED",
-        ),
-        (
-            "header-with-crit",
-            es256(&crit, claims, &pki.vault.pkcs8),
-            "MALFORMED",
-        ),
     ]
+}
+
+fn under_wrong_headers(pki: &Pki, typ: &str, other_typ: &str, claims: &str) -> Vec<Case> {
+    let good = Pki::header(typ, "ES256", &pki.vault);
+    let headers = [
+        ("without-chain", json!({ "alg": "ES256", "typ": typ }).to_string()),
+        ("of-another-type", Pki::header(other_typ, "ES256", &pki.vault)),
+        ("alg-none", Pki::header(typ, "none", &pki.vault)),
+        ("alg-ps256", Pki::header(typ, "PS256", &pki.vault)),
+        ("header-with-kid", good.replacen('{', r#"{"kid":"x","#, 1)),
+        ("header-with-crit", good.replacen('{', r#"{"crit":["exp"],"#, 1)),
+    ];
+    let case = |(name, header): (&'static str, String)| {
+        (name, es256(&header, claims, &pki.vault.pkcs8), "MALFORMED")
+    };
+    headers.into_iter().map(case).collect()
 }
 
 pub(crate) fn attestations(pki: &Pki) -> Value {
@@ -132,16 +108,14 @@ pub(crate) fn attestations(pki: &Pki) -> Value {
         )
     };
     let case = |name: &str, key: &str, token: &str, result: &str| json!({ "name": name, "key": key, "attestation": token, "result": result });
+    let no_keys = json!({ "thumbprints": [], "iat": NOW, "exp": NOW + DAY }).to_string();
+    let unknown = text.replace('}', r#","sub":"x"}"#);
+    let twice = text.replacen('{', r#"{"exp":1,"#, 1);
     let mut cases = vec![
         case("current-key", "current", &good, "OK"),
         case("older-key", "older", &good, "OK"),
         case("key-of-the-gateway", "foreign", &good, "OTHER_KEY"),
-        case(
-            "no-keys",
-            "current",
-            &raw(&json!({ "thumbprints": [], "iat": NOW, "exp": NOW + DAY }).to_string()),
-            "OTHER_KEY",
-        ),
+        case("no-keys", "current", &raw(&no_keys), "OTHER_KEY"),
         case("expired", "current", &at(NOW - DAY, NOW), "TIME"),
         case(
             "issued-in-the-future",
@@ -156,18 +130,8 @@ pub(crate) fn attestations(pki: &Pki) -> Value {
             "OK",
         ),
         case("for-more-than-a-day", "current", &at(NOW, NOW + DAY + 1), "TIME"),
-        case(
-            "claim-unknown",
-            "current",
-            &raw(&text.replace('}', r#","sub":"x"}"#)),
-            "MALFORMED",
-        ),
-        case(
-            "claim-twice",
-            "current",
-            &raw(&text.replacen('{', r#"{"exp":1,"#, 1)),
-            "MALFORMED",
-        ),
+        case("claim-unknown", "current", &raw(&unknown), "MALFORMED"),
+        case("claim-twice", "current", &raw(&twice), "MALFORMED"),
     ];
     for (name, token, result) in wrong_signers(pki, ATTESTATION, VAULT_PROOF, &text) {
         cases.push(case(name, "current", &token, result));
