@@ -215,18 +215,7 @@ struct CommitThread {
 impl CommitThread {
     fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let mut received = Vec::with_capacity(GROUP_LENGTH);
-        let us: u64 = std::env::var("TESSERA_GATHER_US").ok().and_then(|v| v.parse().ok()).unwrap_or_else(|| std::fs::read_to_string("/tmp/gather_us").ok().and_then(|v| v.trim().parse().ok()).unwrap_or(0));
-        let mut crowded = false;
         while messages.blocking_recv_many(&mut received, GROUP_LENGTH) > 0 {
-            if us > 0 && (crowded || received.len() > 1) {
-                std::thread::sleep(Duration::from_micros(us));
-                while received.len() < GROUP_LENGTH
-                    && let Ok(message) = messages.try_recv()
-                {
-                    received.push(message);
-                }
-            }
-            crowded = received.len() > 1;
             let mut works = Vec::with_capacity(received.len());
             for message in received.drain(..) {
                 match message {
