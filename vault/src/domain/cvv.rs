@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
-
-use super::digits;
+use super::digits::{self, Digits};
 
 /// Digits of a code.
 pub const LENGTH: usize = 3;
@@ -15,8 +13,7 @@ pub const LENGTH: usize = 3;
 pub struct InvalidCvv;
 
 /// A clear verification code. Wiped on drop; never printed, cloned or serialised.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Cvv([u8; LENGTH]);
+pub struct Cvv(Digits<LENGTH>);
 
 impl Cvv {
     /// Parses ASCII digits.
@@ -24,9 +21,9 @@ impl Cvv {
     /// # Errors
     /// [`InvalidCvv`].
     pub fn parse(ascii: &[u8]) -> Result<Self, InvalidCvv> {
-        let digits: [u8; LENGTH] = ascii.try_into().map_err(|_| InvalidCvv)?;
-        if digits.iter().all(u8::is_ascii_digit) {
-            Ok(Self(digits))
+        let well_formed = ascii.len() == LENGTH && ascii.iter().all(u8::is_ascii_digit);
+        if well_formed {
+            Ok(Self(Digits::copy_of(ascii)))
         } else {
             Err(InvalidCvv)
         }
@@ -34,8 +31,8 @@ impl Cvv {
 
     /// Draws a code; `random_digit` gives uniform digits 0–9.
     pub fn draw<E>(mut random_digit: impl FnMut() -> Result<u8, E>) -> Result<Self, E> {
-        let mut cvv = Self([b'0'; LENGTH]);
-        for place in &mut cvv.0 {
+        let mut cvv = Self(Digits::zeros(LENGTH));
+        for place in cvv.0.as_mut_bytes() {
             *place = b'0' + random_digit()?;
         }
         Ok(cvv)
@@ -44,13 +41,13 @@ impl Cvv {
     /// The ASCII digits.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_bytes()
     }
 
     /// Whether two codes are the same, in constant time.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        digits::same(&self.0, &other.0)
+        digits::same(self.as_bytes(), other.as_bytes())
     }
 }
 

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use shared::masked::MaskedPan;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::bin_range::BinRange;
-use super::digits;
+use super::digits::{self, Digits};
 
 /// Digits of a PAN that the vault issues.
 pub const ISSUED_LENGTH: usize = 16;
@@ -30,11 +29,7 @@ pub enum InvalidPan {
 }
 
 /// A clear PAN. Wiped on drop; never printed, cloned or serialised.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Pan {
-    digits: [u8; LONGEST],
-    length: usize,
-}
+pub struct Pan(Digits<LONGEST>);
 
 impl Pan {
     /// Parses ASCII digits.
@@ -51,32 +46,28 @@ impl Pan {
         if !luhn_sum(ascii).is_multiple_of(10) {
             return Err(InvalidPan::CheckDigit);
         }
-        let mut pan = Self {
-            digits: [0; LONGEST],
-            length: ascii.len(),
-        };
-        for (place, digit) in pan.digits.iter_mut().zip(ascii) {
-            *place = *digit;
-        }
-        Ok(pan)
+        Ok(Self(Digits::copy_of(ascii)))
     }
 
     /// Draws the account digits of a new PAN in `range` and adds the check digit. `random_digit` gives uniform digits
     /// 0–9; its errors are passed on.
     pub fn draw<E>(range: &BinRange, mut random_digit: impl FnMut() -> Result<u8, E>) -> Result<Self, E> {
-        let mut pan = Self {
-            digits: [b'0'; LONGEST],
-            length: ISSUED_LENGTH,
-        };
+        let mut pan = Self(Digits::zeros(ISSUED_LENGTH));
         let bin = range.digits().as_bytes();
-        for (index, place) in pan.digits.iter_mut().take(ISSUED_LENGTH - 1).enumerate() {
+        for (index, place) in pan
+            .0
+            .as_mut_bytes()
+            .iter_mut()
+            .take(ISSUED_LENGTH - 1)
+            .enumerate()
+        {
             *place = match bin.get(index) {
                 Some(digit) => *digit,
                 None => b'0' + random_digit()?,
             };
         }
         let missing = (10 - luhn_sum(pan.as_bytes()) % 10) % 10;
-        if let Some(check) = pan.digits.get_mut(ISSUED_LENGTH - 1) {
+        if let Some(check) = pan.0.as_mut_bytes().get_mut(ISSUED_LENGTH - 1) {
             *check = b'0' + missing;
         }
         Ok(pan)
@@ -85,13 +76,13 @@ impl Pan {
     /// The ASCII digits.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.digits.get(..self.length).unwrap_or_default()
+        self.0.as_bytes()
     }
 
     /// First six and last four (PCI DSS 3.4.1).
     #[must_use]
     pub fn masked(&self) -> Option<MaskedPan> {
-        let length = self.length;
+        let length = self.as_bytes().len();
         let shown = |index: usize| index < 6 || index + 4 >= length;
         let masked = |(index, digit): (usize, &u8)| if shown(index) { char::from(*digit) } else { '*' };
         self.as_bytes()

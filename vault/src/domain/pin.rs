@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
-
-use super::digits;
+use super::digits::{self, Digits};
 
 /// Fewest digits (ISO 9564-1 §6.1).
 pub const SHORTEST: usize = 4;
@@ -23,11 +21,7 @@ pub enum InvalidPin {
 }
 
 /// A clear PIN. Wiped on drop; never printed, cloned or serialised.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Pin {
-    digits: [u8; LONGEST],
-    length: usize,
-}
+pub struct Pin(Digits<LONGEST>);
 
 impl Pin {
     /// Parses ASCII digits of any length that the standard allows.
@@ -41,26 +35,19 @@ impl Pin {
         if !ascii.iter().all(u8::is_ascii_digit) {
             return Err(InvalidPin::NotDigits);
         }
-        let mut pin = Self {
-            digits: [0; LONGEST],
-            length: ascii.len(),
-        };
-        for (place, digit) in pin.digits.iter_mut().zip(ascii) {
-            *place = *digit;
-        }
-        Ok(pin)
+        Ok(Self(Digits::copy_of(ascii)))
     }
 
     /// How many digits it has.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.length
+        self.as_bytes().len()
     }
 
     /// The ASCII digits.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.digits.get(..self.length).unwrap_or_default()
+        self.0.as_bytes()
     }
 
     /// Whether two PINs are the same, in time that depends on their lengths alone.
