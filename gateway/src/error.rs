@@ -302,6 +302,13 @@ impl Error {
         self.0.vault_may_have_acted
     }
 
+    /// Says that the vault may have done something: in an earlier try of the same request, if not in this one.
+    #[must_use]
+    pub fn unsettled(mut self) -> Self {
+        self.0.vault_may_have_acted = true;
+        self
+    }
+
     /// The answer's content.
     #[must_use]
     pub fn to_problem(&self, trace: TraceId) -> Problem {
@@ -361,7 +368,7 @@ impl From<VaultError> for Error {
             } => Self::from(Code::VaultUnavailable)
                 .retry_after(retry_after_seconds)
                 .caused_by(reason),
-            VaultError::Protocol(what) => Self::internal(what),
+            VaultError::NotTaken(what) | VaultError::Protocol(what) => Self::internal(what),
         };
         told.0.vault_may_have_acted = may_have_acted;
         told

@@ -23,7 +23,11 @@ pub enum VaultError {
         /// For the log.
         reason: String,
     },
-    /// The answer breaks the contract between the two: a defect of one side, for the log.
+    /// The vault did not take the request itself (a program it does not know, a role that is not ours): the two are not
+    /// set up alike, which is for the log. This call changed nothing.
+    #[error("the vault does not take the request: {0}")]
+    NotTaken(String),
+    /// The answer breaks the contract between the two: a defect of one side, for the log. The vault may have acted.
     #[error("the vault's answer breaks the contract: {0}")]
     Protocol(String),
 }
@@ -31,7 +35,7 @@ pub enum VaultError {
 /// What is known of a call that brought no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It changed nothing: it never left, or the vault was locked.
+    /// It changed nothing: it never left, or the vault was locked or took it for a stranger's.
     None,
     /// It may have been carried out; repeating it with the same key settles the matter.
     Unknown,
@@ -125,44 +129,46 @@ impl VaultError {
             (409, "NOT_DIGITAL_FIRST") => Refusal::NotDigitalFirst,
             (409, STATE_REFUSED) => Refusal::StateRefused,
             (429, _) => Refusal::TooManyRequests { retry_after_seconds },
-            (503, "VAULT_LOCKED") => {
-                let reason = "VAULT_LOCKED".to_owned();
-                return Self::Unavailable {
-                    retry_after_seconds,
-                    effect: Effect::None,
-                    reason,
-                };
+            // The key did something else before: what that was is not known here.
+            (422, "IDEMPOTENCY_KEY_REUSED") => {
+                return Self::Protocol("422 IDEMPOTENCY_KEY_REUSED".to_owned());
             }
-            // The same operation is still running there, for an earlier try: its outcome is asked for again.
-            (409, "IDEMPOTENCY_IN_FLIGHT") | (500..=599, _) => {
-                let reason = format!("{} {}", status.as_u16(), problem.code());
-                return Self::Unavailable {
-                    retry_after_seconds,
-                    effect: Effect::Unknown,
-                    reason,
-                };
-            }
-            (_, code) => return Self::Protocol(format!("{} {code}", status.as_u16())),
+            (_, code) => return Self::from_status(status, retry_after, code),
         };
         Self::Refused(refused)
     }
 
     fn without_problem(status: StatusCode, retry_after: Option<u32>) -> Self {
-        if status.is_server_error() {
-            return Self::Unavailable {
-                retry_after_seconds: retry_after.unwrap_or(DEFAULT_RETRY_AFTER_SECONDS),
-                effect: Effect::Unknown,
-                reason: format!("{} without a problem", status.as_u16()),
-            };
-        }
-        Self::Protocol(format!("{} without a problem", status.as_u16()))
+        Self::from_status(status, retry_after, "without a problem")
     }
 
-    /// Whether the vault certainly changed nothing: what was noted for repeating it can be struck off.
+    /// What an answer means that says nothing to callers' callers. `code` is the problem's, for the log too.
+    fn from_status(status: StatusCode, retry_after: Option<u32>, code: &str) -> Self {
+        let reason = format!("{} {code}", status.as_u16());
+        let unavailable = |effect, reason| Self::Unavailable {
+            retry_after_seconds: retry_after.unwrap_or(DEFAULT_RETRY_AFTER_SECONDS),
+            effect,
+            reason,
+        };
+        match (status.as_u16(), code) {
+            // Our certificate is not (or no longer) registered there: the officers' business, and it passes.
+            (503, "VAULT_LOCKED") | (401, _) | (403, "PARTY_NOT_REGISTERED") => {
+                unavailable(Effect::None, reason)
+            }
+            // In flight: the same operation is still running there, for an earlier try; its outcome is asked for again.
+            (409, "IDEMPOTENCY_IN_FLIGHT") | (408 | 500..=599, _) => unavailable(Effect::Unknown, reason),
+            (400..=499, _) => Self::NotTaken(reason),
+            _ => Self::Protocol(reason),
+        }
+    }
+
+    /// Whether this call certainly changed nothing. An earlier one under the same key may have: what was noted for
+    /// repeating it is struck off on the first try's word only.
     #[must_use]
     pub const fn left_no_effect(&self) -> bool {
         match self {
             Self::Refused(_)
+            | Self::NotTaken(_)
             | Self::Unavailable {
                 effect: Effect::None, ..
             } => true,
@@ -237,6 +243,7 @@ mod tests {
         ));
         assert!(locked.left_no_effect());
         for (status, code) in [
+            (408, "BODY_TOO_SLOW"),
             (500, "INTERNAL"),
             (503, "AUDIT_UNAVAILABLE"),
             (409, "IDEMPOTENCY_IN_FLIGHT"),
@@ -265,21 +272,37 @@ mod tests {
     }
 
     #[test]
-    fn what_the_gateway_should_never_be_told_is_a_breach_of_contract() {
+    fn a_vault_that_does_not_know_the_gateway_is_away_and_did_nothing() {
+        for (status, code) in [(401, "CERTIFICATE_REVOKED"), (403, "PARTY_NOT_REGISTERED")] {
+            let error = answer(status, code, None);
+            assert!(matches!(error, VaultError::Unavailable { .. }), "{code}");
+            assert!(error.left_no_effect(), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_the_vault_does_not_take_did_nothing() {
         for (status, code) in [
             (404, "NOT_FOUND"),
             (403, "ROLE_REFUSED"),
-            (422, "IDEMPOTENCY_KEY_REUSED"),
+            (413, "BODY_TOO_LARGE"),
             (409, "ELSE"),
         ] {
-            assert!(
-                matches!(answer(status, code, None), VaultError::Protocol(_)),
-                "{code}"
-            );
+            let error = answer(status, code, None);
+            assert!(matches!(error, VaultError::NotTaken(_)), "{code}");
+            assert!(error.left_no_effect(), "{code}");
         }
-        assert!(matches!(
-            VaultError::from_answer(StatusCode::FOUND, None, b""),
-            VaultError::Protocol(_)
-        ));
+        let bare = VaultError::from_answer(StatusCode::BAD_REQUEST, None, b"<html>");
+        assert!(bare.left_no_effect());
+    }
+
+    #[test]
+    fn what_the_gateway_should_never_be_told_may_have_had_an_effect() {
+        let reused = answer(422, "IDEMPOTENCY_KEY_REUSED", None);
+        let elsewhere = VaultError::from_answer(StatusCode::FOUND, None, b"");
+        for error in [reused, elsewhere] {
+            assert!(matches!(error, VaultError::Protocol(_)), "{error}");
+            assert!(!error.left_no_effect(), "{error}");
+        }
     }
 }
