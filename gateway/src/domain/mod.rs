@@ -8,4 +8,5 @@ pub mod lock;
 pub mod number;
 pub mod person;
 pub mod rule;
+pub mod text;
 pub mod user;

@@ -6,6 +6,7 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 use super::rule::Rule;
+use super::text::is_line;
 
 /// Longest e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const EMAIL_MAX: usize = 254;
@@ -111,15 +112,11 @@ impl PersonName {
     }
 }
 
-/// One line of printable text of 1 to `max` characters, without the white space around it. `<` and `>` are refused: no
+/// One line of 1 to `max` characters, without the white space around it. `<` and `>` are refused: no
 /// name or street has them, and injected markup does.
 fn line(text: &str, max: usize) -> Option<String> {
     let text = text.trim();
-    let fits = (1..=max).contains(&text.chars().count())
-        && !text
-            .chars()
-            .any(|c| c.is_control() || matches!(c, '<' | '>' | '\u{2028}' | '\u{2029}'));
-    fits.then(|| text.to_owned())
+    (is_line(text, max) && !text.contains(['<', '>'])).then(|| text.to_owned())
 }
 
 /// The day a person was born.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
+use crate::domain::text::may_be_card_number;
 use crate::error::Error;
 use crate::services::Services;
 
@@ -14,9 +15,6 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const SELECTOR_SYMBOLS: usize = 4;
 /// Symbols of an activation code that have to be known: 60 bits.
 const SECRET_SYMBOLS: usize = 12;
-/// Searches for card numbers begin at 13 digits in a row.
-const LONGEST_DIGIT_RUN: usize = 12;
-
 /// SHA-256.
 pub(super) fn hash(secret: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
@@ -31,18 +29,11 @@ pub(super) fn token(services: &Services, prefix: &str) -> Result<(Zeroizing<Stri
             "{prefix}{}",
             URL_SAFE_NO_PAD.encode(services.random::<32>()?)
         ));
-        if longest_digit_run(&text) <= LONGEST_DIGIT_RUN {
+        if !may_be_card_number(&text) {
             let hash = hash(text.as_bytes());
             return Ok((text, hash));
         }
     }
-}
-
-fn longest_digit_run(text: &str) -> usize {
-    text.split(|c: char| !c.is_ascii_digit())
-        .map(str::len)
-        .max()
-        .unwrap_or(0)
 }
 
 /// An activation code, as two parts.
@@ -64,7 +55,7 @@ impl CodeParts {
                     .collect(),
             );
             if let Some(parts) = Self::split(&symbols)
-                && longest_digit_run(&symbols) <= LONGEST_DIGIT_RUN
+                && !may_be_card_number(&symbols)
             {
                 return Ok(parts);
             }

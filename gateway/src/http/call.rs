@@ -166,10 +166,7 @@ impl Call {
     }
 
     /// Reads the body. `None` when there is none.
-    ///
-    /// # Errors
-    /// Too large, too slow, or another media type than JSON.
-    pub async fn bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    async fn bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let payload = self
             .payload
             .take()
@@ -187,14 +184,16 @@ impl Call {
             BodyError::TooSlow { .. } => Code::BodyTooSlow,
             BodyError::Broken => Code::MalformedJson,
         })?;
-        if body.is_empty() {
-            return Ok(None);
-        }
+        Ok(Some(body).filter(|body| !body.is_empty()))
+    }
+
+    /// Whether the body says of itself that it is JSON.
+    fn says_json(&self) -> Result<(), Error> {
         let media_type = single(self.request.headers(), CONTENT_TYPE.as_str())?
             .and_then(|value| value.split(';').next())
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"));
         if media_type {
-            Ok(Some(body))
+            Ok(())
         } else {
             Err(Code::UnsupportedMediaType.into())
         }
@@ -203,9 +202,12 @@ impl Call {
     /// Reads a body that must be there, or whose members are all optional.
     ///
     /// # Errors
-    /// As [`Call::bytes`], and `MALFORMED_JSON`.
+    /// Too large, too slow, another media type than JSON, or `MALFORMED_JSON`.
     pub async fn fields(&mut self) -> Result<(Fields, idempotency::Request), Error> {
         let body = self.bytes().await?;
+        if body.is_some() {
+            self.says_json()?;
+        }
         let request = self.idempotency(body.as_deref().map_or(&[], Vec::as_slice), None)?;
         let fields = body.map_or_else(|| Ok(Fields::empty()), |body| Fields::read(&body))?;
         Ok((fields, request))
@@ -214,11 +216,14 @@ impl Call {
     /// Reads the body of an encrypted endpoint.
     ///
     /// # Errors
-    /// As [`Call::fields`], and `INVALID_PAYLOAD`.
+    /// As [`Call::fields`]; `INVALID_PAYLOAD` for whatever is announced as sealed and is not.
     pub async fn enc_body(&mut self, enc: &Enc) -> Result<(EncBody, idempotency::Request), Error> {
         let body = self.bytes().await?;
         let request = self.idempotency(body.as_deref().map_or(&[], Vec::as_slice), Some(&enc.public_key))?;
-        let fields = body.map(|body| Fields::read(&body)).transpose()?;
+        let fields = match body {
+            Some(body) => self.says_json().and_then(|()| Fields::read(&body)).map(Some),
+            None => Ok(None),
+        };
         Ok((EncBody::of(enc.encrypted, fields)?, request))
     }
 

@@ -125,6 +125,31 @@ async fn every_answer_carries_its_trace_and_the_security_headers() {
 }
 
 #[actix_web::test]
+async fn a_trace_that_could_be_a_card_number_is_not_taken_over() {
+    let stage = stages().await.remove(0);
+    let app = listener(&stage, PUBLIC).await;
+    let named = "99990000000000170000000000000000";
+    let traceparent = ("traceparent", format!("00-{named}-00f067aa0ba902b7-01"));
+    let request = call(&GET, "/health/live").insert_header(traceparent);
+    let answer = app.call(request.to_request()).await.unwrap();
+    assert_ne!(answer.headers().get("trace-id").unwrap(), named);
+}
+
+#[actix_web::test]
+async fn only_those_without_a_session_are_told_of_bearer_tokens() {
+    let stage = stages().await.remove(0);
+    for (routes, path, told) in [
+        (PUBLIC, "/customers/me", true),
+        (PARTNER, "/lifecycle/v1/users/1001", false),
+    ] {
+        let app = listener(&stage, routes).await;
+        let answer = app.call(call(&GET, path).to_request()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 401);
+        assert_eq!(answer.headers().contains_key("www-authenticate"), told, "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn unknown_paths_and_wrong_methods_are_told_apart() {
     let stage = stages().await.remove(0);
     let app = listener(&stage, PUBLIC).await;

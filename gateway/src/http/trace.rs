@@ -12,6 +12,7 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use ring::rand::SystemRandom;
 use shared::problem::TraceId;
 
+use crate::domain::text::may_be_card_number;
 use crate::error::{Code, Error};
 
 /// The header by which callers name the trace to us.
@@ -27,7 +28,7 @@ pub(crate) fn trace_of(request: &HttpRequest) -> Option<TraceId> {
     request.extensions().get::<TraceId>().copied()
 }
 
-/// The middleware of both listeners.
+/// The middleware of both listeners. A caller's trace that could pass for a card number is not taken over: it goes to the log.
 pub(crate) async fn around(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -35,7 +36,8 @@ pub(crate) async fn around(
     let named = request
         .headers()
         .get(TRACEPARENT)
-        .and_then(|value| TraceId::from_traceparent(value.to_str().ok()?));
+        .and_then(|value| TraceId::from_traceparent(value.to_str().ok()?))
+        .filter(|trace| !may_be_card_number(&trace.to_string()));
     let trace = match named {
         Some(trace) => trace,
         None => TraceId::random(&SystemRandom::new())
@@ -66,6 +68,9 @@ fn clothe(answer: ServiceResponse<BoxBody>, trace: TraceId) -> ServiceResponse<B
     let Some(error) = answer.response().error() else {
         return answer;
     };
+    let code = error
+        .as_error::<Error>()
+        .map_or_else(|| code_of(answer.status()), Error::code);
     let problem = match error.as_error::<Error>() {
         Some(error) => {
             if let Some(cause) = error.cause() {
@@ -77,7 +82,7 @@ fn clothe(answer: ServiceResponse<BoxBody>, trace: TraceId) -> ServiceResponse<B
             error.to_problem(trace)
         }
         // An error of the framework's own: only its status is ours to tell.
-        None => Error::from(code_of(answer.status())).to_problem(trace),
+        None => Error::from(code).to_problem(trace),
     };
     let unread_body = matches!(
         answer.status(),
@@ -103,7 +108,8 @@ fn clothe(answer: ServiceResponse<BoxBody>, trace: TraceId) -> ServiceResponse<B
                 answer.headers_mut().insert(ALLOW, allowed);
             }
         }
-        StatusCode::UNAUTHORIZED => {
+        // A certificate is asked for within TLS: there is no scheme to name.
+        StatusCode::UNAUTHORIZED if code != Code::CertificateRequired => {
             answer
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

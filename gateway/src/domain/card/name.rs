@@ -1,4 +1,4 @@
-//! What a user calls a card. The one free text on a card, so the one place where somebody might type a card number.
+//! What a user calls a card. Free text on a card: somebody might type its number here.
 
 use crate::domain::rule::Rule;
 
