@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use shared::jwe::MAX_COMPACT_BYTES;
 use shared::public_key::HolderKey;
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::holders::KeyState;
@@ -10,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::domain::installation::{AppPin, DeviceId};
 use crate::domain::rule::Rule;
+use crate::domain::text::is_line;
 use crate::error::Error;
 use crate::flows::pair_device::{Pairing, pair_device};
 use crate::http::answer::send_json;
@@ -26,7 +28,7 @@ const NOT_A_NAME: Rule = Rule {
 };
 const NOT_A_JWE: Rule = Rule {
     code: "NOT_A_JWE",
-    message: "Must be a compact JWE.",
+    message: "Must be a compact JWE of at most 8 KiB.",
 };
 
 #[derive(Serialize)]
@@ -77,8 +79,7 @@ fn read(mut fields: Fields, holder_proof: Option<String>) -> Result<Pairing, Err
     let activation_code = fields.text("activationCode", |text| Ok(text.to_owned()));
     let device = fields.text("deviceId", DeviceId::parse);
     let device_name = fields.optional_text("deviceName", |text| {
-        let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits {
+        if is_line(text, 64) {
             Ok(text.to_owned())
         } else {
             Err(NOT_A_NAME)
@@ -89,7 +90,8 @@ fn read(mut fields: Fields, holder_proof: Option<String>) -> Result<Pairing, Err
     });
     let pin = fields.secret("appPin", AppPin::parse);
     let enrolment_proof = fields.optional_text("enrolmentProof", |text| {
-        if text.split('.').count() == 5 {
+        // Only its form: which algorithms it may name is the vault's to judge.
+        if text.len() <= MAX_COMPACT_BYTES && text.split('.').count() == 5 {
             Ok(text.to_owned())
         } else {
             Err(NOT_A_JWE)
@@ -106,4 +108,27 @@ fn read(mut fields: Fields, holder_proof: Option<String>) -> Result<Pairing, Err
             holder_proof,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn an_enrolment_proof_that_the_vault_would_find_too_large_is_not_passed_on() {
+        let body = |proof: &str| format!(r#"{{"enrolmentProof":"{proof}"}}"#);
+        let faults = |proof: &str| {
+            let error = read(Fields::read(body(proof).as_bytes()).unwrap(), None)
+                .map(|_| ())
+                .unwrap_err();
+            assert_eq!(error.code(), Code::ValidationFailed);
+            let trace = shared::problem::TraceId::UNKNOWN;
+            let told = error.to_problem(trace);
+            told.errors().iter().any(|fault| fault.code == NOT_A_JWE.code)
+        };
+        assert!(!faults("a.b.c.d.e"));
+        assert!(faults("a.b.c"));
+        assert!(faults(&format!("a.b.c.{}.e", "d".repeat(MAX_COMPACT_BYTES))));
+    }
 }

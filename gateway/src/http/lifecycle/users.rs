@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::domain::kyc::KycStatus;
 use crate::domain::person::ExternalId;
 use crate::domain::rule::Rule;
+use crate::domain::text::is_line;
 use crate::error::{Code, Error};
 use crate::flows::create_activation_code::create_activation_code;
 use crate::flows::register_user::{Registration, register_user};
@@ -89,13 +90,12 @@ pub(in crate::http) async fn put_kyc(mut call: PartnerCall) -> Result<HttpRespon
 }
 
 fn label(text: &str) -> Result<String, Rule> {
-    let fits = (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fits {
+    if is_line(text, 128) {
         Ok(text.to_owned())
     } else {
         Err(Rule {
             code: "NOT_A_LABEL",
-            message: "Must be 1 to 128 characters.",
+            message: "Must be 1 to 128 characters on one line.",
         })
     }
 }
@@ -119,14 +119,7 @@ const NOT_A_TICKET: Rule = Rule {
 pub(in crate::http) async fn create_code(mut call: PartnerCall) -> Result<HttpResponse, Error> {
     let user = call.customer().await?;
     let (mut fields, _) = call.fields().await?;
-    let ticket = fields.optional_text("enrolmentTicket", |text| {
-        let shaped = text.len() <= TICKET_MAX && text.split('.').count() == 3;
-        if shaped {
-            Ok(text.to_owned())
-        } else {
-            Err(NOT_A_TICKET)
-        }
-    });
+    let ticket = fields.optional_text("enrolmentTicket", ticket);
     fields.finish(|| Some(()))?;
     let issued = create_activation_code(call.services(), user.id, ticket.as_deref()).await?;
     let view = ActivationCodeView {
@@ -134,4 +127,32 @@ pub(in crate::http) async fn create_code(mut call: PartnerCall) -> Result<HttpRe
         expires_at: issued.expires_at,
     };
     send_json(StatusCode::CREATED, &view)
+}
+
+/// Only its form: the vault judges it when a device is paired.
+fn ticket(text: &str) -> Result<String, Rule> {
+    let base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let parts = || text.split('.');
+    let fits = text.len() <= TICKET_MAX
+        && parts().count() == 3
+        && parts().all(|part| !part.is_empty() && part.bytes().all(base64url));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(NOT_A_TICKET)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_three_parts_of_base64url() {
+        assert!(ticket("eyJ9.e-_0.c2ln").is_ok());
+        let long = format!("a.{}.c", "b".repeat(TICKET_MAX));
+        for bad in ["", "a.b", "a..c", "a.b.c.d", "a.b.c\0", "a.b=.c", "a.ł.c", &long] {
+            assert!(ticket(bad).is_err(), "{bad:?}");
+        }
+    }
 }
