@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 
 use super::StoreError;
@@ -20,10 +21,10 @@ const SQLITE_SETTINGS: &str =
 const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
 const SQLITE_READER: &str = "PRAGMA query_only = ON;";
 
-/// PostgreSQL's SQLSTATEs of conflicts that a second try settles: serialization failure, deadlock, and a shutdown.
-const PASSING_STATES: [&str; 5] = ["40001", "40P01", "57P01", "57P03", "53300"];
-/// SQLite's codes BUSY and LOCKED, in their low byte.
-const PASSING_SQLITE: [i32; 2] = [5, 6];
+/// PostgreSQL's SQLSTATEs of what passes: serialization failure, deadlock, shutdown, start, too many connections, a full disk.
+const PASSING_STATES: [&str; 6] = ["40001", "40P01", "57P01", "57P03", "53300", "53100"];
+/// SQLite's codes of what passes, in their low byte: BUSY, LOCKED, FULL.
+const PASSING_SQLITE: [i32; 3] = [5, 6, 13];
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum Sequence {
     ActivationCodes,
     /// Idempotency entries.
     Idempotency,
-    /// Requests to create a card.
+    /// Work on cards that has begun.
     CardRequests,
     /// Orders of plastic.
     Orders,
@@ -112,6 +113,17 @@ impl Engine {
         }
     }
 
+    /// Whether the cause of an error with this code goes away by itself or by an operator's hand, so that the same
+    /// statement may go well later.
+    fn passes(self, code: &str) -> bool {
+        match self {
+            Self::Sqlite => code
+                .parse::<i32>()
+                .is_ok_and(|code| PASSING_SQLITE.contains(&(code & 0xFF))),
+            Self::Postgres => PASSING_STATES.contains(&code),
+        }
+    }
+
     pub(super) async fn next_number(
         self,
         connection: &mut AnyConnection,
@@ -155,12 +167,34 @@ fn sqlite(connections: u32, settings: &'static str) -> AnyPoolOptions {
         })
 }
 
-/// Whether a second try may go well.
+/// Whether a later try may go well.
 pub(super) fn is_passing(error: &dyn DatabaseError) -> bool {
-    error.code().is_some_and(|code| {
-        PASSING_STATES.contains(&code.as_ref())
-            || code
-                .parse::<i32>()
-                .is_ok_and(|code| code < 0x1_0000 && PASSING_SQLITE.contains(&(code & 0xFF)))
-    })
+    let engine = if error.try_downcast_ref::<SqliteError>().is_some() {
+        Engine::Sqlite
+    } else {
+        Engine::Postgres
+    };
+    error.code().is_some_and(|code| engine.passes(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_read_in_the_words_of_each_engine() {
+        for (engine, code, passes) in [
+            (Engine::Sqlite, "5", true),
+            (Engine::Sqlite, "517", true),
+            (Engine::Sqlite, "13", true),
+            (Engine::Sqlite, "11", false),
+            (Engine::Postgres, "40001", true),
+            (Engine::Postgres, "53100", true),
+            // 22021 is 0x5605: as a number of SQLite's it would be BUSY.
+            (Engine::Postgres, "22021", false),
+            (Engine::Postgres, "22P05", false),
+        ] {
+            assert_eq!(engine.passes(code), passes, "{engine:?} {code}");
+        }
+    }
 }
