@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use shared::mtls::reload::{LoadError, Reload, watch};
 use shared::mtls::trust::ReloadingTrust;
 use shared::mtls::{client, server};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::clients::vault::{VaultClient, VaultClientError};
 use crate::config::{Config, Limits};
@@ -58,6 +59,9 @@ pub enum RunError {
     /// No random numbers, or the like.
     #[error("{0}")]
     Machine(#[from] Error),
+    /// What runs beside the listeners has ended by itself.
+    #[error("the jobs, or the watch over certificates, ended by themselves")]
+    Background,
 }
 
 /// TLS of both listeners and of the client, and what has to be looked at again and again.
@@ -99,7 +103,7 @@ impl Tls {
 /// Runs until SIGTERM or SIGINT, then lets requests under way finish, within a limit.
 ///
 /// # Errors
-/// [`RunError`] when it cannot start, or a listener fails.
+/// [`RunError`] when it cannot start, a listener fails, or what runs beside the listeners ends.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     let tls = Tls::load(&config, &clock)?;
     let db = Db::open(&config.database.url, config.database.connections).await?;
@@ -119,19 +123,42 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     let public = public_server(&services, &rates, public, tls.public)?;
     let partner = partner_server(&services, &rates, partner, tls.partner, tls.partner_trust)?;
 
-    let background = [
-        tokio::spawn(watch(RELOAD_EVERY, tls.reloading)),
-        tokio::spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates))),
-    ];
-    let ending = tokio::spawn(end_on_signal([public.handle(), partner.handle()]));
-    let (public, partner) = tokio::join!(public, partner);
+    let mut background = JoinSet::new();
+    background.spawn(watch(RELOAD_EVERY, tls.reloading));
+    background.spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates)));
+    let handles = [public.handle(), partner.handle()];
+    let ending = tokio::spawn(end_on_signal(handles.clone()));
+    let serving = async { tokio::join!(public, partner) };
+    let ((public, partner), beside) = serve_beside(serving, background, || stop(handles)).await;
     ending.abort();
-    background.iter().for_each(JoinHandle::abort);
     services.db.close().await;
     public?;
     partner?;
+    beside?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Serves to the end. What runs beside it never ends by itself: should it, by a panic, `stop` is called, for a process
+/// without its jobs would look well and leave work undone.
+async fn serve_beside<T, S: Future<Output = ()>>(
+    serving: impl Future<Output = T>,
+    mut background: JoinSet<()>,
+    stop: impl FnOnce() -> S,
+) -> (T, Result<(), RunError>) {
+    let mut serving = pin!(serving);
+    tokio::select! {
+        served = &mut serving => return (served, Ok(())),
+        Some(ended) = background.join_next() => {
+            tracing::error!(error = ended.err().map(|error| error.to_string()), "a background task ended");
+        }
+    }
+    let (served, ()) = tokio::join!(serving, stop());
+    (served, Err(RunError::Background))
+}
+
+async fn stop([public, partner]: [ServerHandle; 2]) {
+    tokio::join!(public.stop(true), partner.stop(true));
 }
 
 /// Stops both listeners on the first signal; a second one is the kernel's to act upon no more, requests are bounded.
@@ -143,8 +170,7 @@ async fn end_on_signal(servers: [ServerHandle; 2]) -> Result<(), std::io::Error>
         _ = interrupt.recv() => {}
     }
     tracing::info!("ending: requests under way are finished");
-    let [public, partner] = servers;
-    tokio::join!(public.stop(true), partner.stop(true));
+    stop(servers).await;
     Ok(())
 }
 
@@ -214,4 +240,32 @@ fn partner_server(
         .disable_signals()
         .listen_rustls_0_23(listener, tls)?
         .run())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_ends_the_process() {
+        let mut background = JoinSet::new();
+        background.spawn(pending());
+        background.spawn(async { panic!("a job's defect") });
+        let stopped = Notify::new();
+        let served = serve_beside(stopped.notified(), background, || async { stopped.notify_one() });
+        assert!(matches!(served.await, ((), Err(RunError::Background))));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_told_to_end_ends_well() {
+        let mut background = JoinSet::new();
+        background.spawn(pending());
+        let (served, beside) = serve_beside(async { 7 }, background, pending).await;
+        assert_eq!(served, 7);
+        assert!(beside.is_ok());
+    }
 }
