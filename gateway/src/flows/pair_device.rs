@@ -99,10 +99,6 @@ pub async fn pair_device(
         }
     };
 
-    let mut tx = services.db.begin().await?;
-    if !activation_codes::spend(&mut tx, code.id).await? {
-        return Err(Code::ActivationCodeInvalid.into());
-    }
     let new = NewInstallation {
         user: code.user.id,
         device: &pairing.device,
@@ -110,6 +106,14 @@ pub async fn pair_device(
         key: &pairing.key,
         pin_hash: &pin_hash,
     };
+    let mut tx = services.db.begin().await?;
+    if !activation_codes::spend(&mut tx, code.id).await? {
+        // Voided or spent while the vault was asked: nobody shall prove anything with the key that it enrolled.
+        installations::note_stray_key(&mut tx, &new, services.now()).await?;
+        claim.abandon(&mut tx).await?;
+        tx.commit().await?;
+        return Err(Code::ActivationCodeInvalid.into());
+    }
     let installation = installations::replace(&mut tx, &new, services.now()).await?;
     let session = begin_session(services, &mut tx, installation, &claim, &enrolled).await?;
     tx.commit().await?;

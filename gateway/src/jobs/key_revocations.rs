@@ -21,6 +21,9 @@ pub(super) async fn revoke(services: &Services) -> Result<u64, Error> {
     };
     let mut revoked = 0;
     for key in due {
+        if !is_due(services, &key).await? {
+            continue;
+        }
         let actor = Actor {
             channel: Channel::System,
             subject: Some(format!("user:{}", key.user.0)),
@@ -47,6 +50,14 @@ pub(super) async fn revoke(services: &Services) -> Result<u64, Error> {
         revoked += 1;
     }
     Ok(revoked)
+}
+
+/// Whether the key is due still: the device may have been paired with it again since the list was read.
+async fn is_due(services: &Services, key: &DueKey) -> Result<bool, Error> {
+    let mut tx = services.db.begin().await?;
+    let due = installations::is_key_due(&mut tx, key.installation).await?;
+    tx.commit().await?;
+    Ok(due)
 }
 
 /// The same for every try: the installation's number is not used again.

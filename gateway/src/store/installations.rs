@@ -65,10 +65,19 @@ pub async fn replace(
     .bind(new.key.point().as_bytes().as_slice())
     .execute(&mut **tx)
     .await?;
+    insert(tx, new, ("ACTIVE", "KEPT"), now).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    new: &NewInstallation<'_>,
+    (state, key_state): (&'static str, &'static str),
+    now: OffsetDateTime,
+) -> Result<InstallationId, StoreError> {
     let id = tx.next_number(Sequence::Installations).await?;
     sqlx::query(
         "INSERT INTO installations (id, user_id, device_id, device_name, public_key, pin_hash, state, key_state, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', 'KEPT', $7)",
+         VALUES ($1, $2, $3, $4, $5, $6, $8, $9, $7)",
     )
     .bind(id)
     .bind(new.user.0)
@@ -77,6 +86,8 @@ pub async fn replace(
     .bind(new.key.point().as_bytes().as_slice())
     .bind(new.pin_hash)
     .bind(millis(now))
+    .bind(state)
+    .bind(key_state)
     .execute(&mut **tx)
     .await?;
     Ok(InstallationId(id))
@@ -193,6 +204,36 @@ pub async fn keys_due(connection: &mut AnyConnection, most: i64) -> Result<Vec<D
             })
         })
         .collect()
+}
+
+/// Whether the key of this installation is due, and no installation in use has it.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn is_key_due(tx: &mut Tx, id: InstallationId) -> Result<bool, StoreError> {
+    let due = sqlx::query(
+        "UPDATE installations SET key_state = key_state WHERE id = $1 AND key_state = 'DUE' AND NOT EXISTS \
+         (SELECT 1 FROM installations o WHERE o.user_id = installations.user_id \
+         AND o.public_key = installations.public_key AND o.state = 'ACTIVE')",
+    )
+    .bind(id.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(due.rows_affected() == 1)
+}
+
+/// Notes a key that the vault has enrolled for an installation that came to nothing: it is due, unless an installation in
+/// use has it.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn note_stray_key(
+    tx: &mut Tx,
+    stray: &NewInstallation<'_>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    insert(tx, stray, ("REVOKED", "DUE"), now).await?;
+    Ok(())
 }
 
 /// Notes that the vault has revoked the key.

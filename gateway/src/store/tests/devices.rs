@@ -274,3 +274,36 @@ async fn the_key_of_a_replaced_installation_is_due_until_the_vault_knows_unless_
         );
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_paired_again_before_the_vault_knows_is_not_due_any_more() {
+    for test in databases().await {
+        let ada = user(&test.db, "acme", 1).await;
+        let device = DeviceId::parse("phone").unwrap();
+        let stray = NewInstallation {
+            user: ada,
+            device: &device,
+            device_name: None,
+            key: &key(),
+            pin_hash: "$hash",
+        };
+        let mut tx = test.db.begin().await.unwrap();
+        installations::note_stray_key(&mut tx, &stray, NOON)
+            .await
+            .unwrap();
+        let due = installations::keys_due(&mut tx, 10).await.unwrap();
+        assert_eq!(due.len(), 1, "{}", test.engine);
+        let id = due[0].installation;
+        assert!(
+            installations::find(&mut tx, id).await.unwrap().is_none(),
+            "nobody logs in with it"
+        );
+        assert!(installations::is_key_due(&mut tx, id).await.unwrap());
+        install(&mut tx, ada, "tablet").await;
+        assert!(
+            !installations::is_key_due(&mut tx, id).await.unwrap(),
+            "{}",
+            test.engine
+        );
+    }
+}
