@@ -24,7 +24,13 @@ pub async fn open(services: &Services, tx: &mut Tx, request: &Request) -> Result
     match services.claims.claim(tx, request, services.now()).await? {
         Claimed::Replay(answer) => Ok(Opened::Replay(answer)),
         Claimed::Open(claim) => Ok(Opened::Claim(claim)),
-        Claimed::InFlight => Err(Error::from(Code::IdempotencyInFlight).retry_after(RETRY_AFTER_SECONDS)),
+        Claimed::InFlight => Err(in_flight()),
         Claimed::Reused => Err(Code::IdempotencyKeyReused.into()),
     }
+}
+
+/// What a caller is told whose request is still worked on.
+#[must_use]
+pub fn in_flight() -> Error {
+    Error::from(Code::IdempotencyInFlight).retry_after(RETRY_AFTER_SECONDS)
 }

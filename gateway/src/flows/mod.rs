@@ -2,6 +2,7 @@
 //! commit) with the vault asked between two transactions, never within one.
 
 pub mod apply_for_kyc;
+pub mod attempt;
 pub mod begin_session;
 pub mod cards;
 pub mod claimed;

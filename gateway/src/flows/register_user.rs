@@ -4,12 +4,14 @@
 //! the two transactions a crash leaves a PENDING row, which nobody is shown. With an `Idempotency-Key` a retry goes on from
 //! there; without one, nobody can find the row again and it goes. `jobs::registrations` does both for those who never retry.
 
-use shared::ids::ProgramName;
+use shared::ids::{HolderToken, ProgramName};
 use shared::mtls::identity::Name;
 use shared::vault_api::Actor;
 use shared::vault_api::holders::CreateHolder;
 
+use super::attempt::Attempt;
 use super::claimed::{Opened, open};
+use crate::clients::vault::VaultError;
 use crate::domain::person::{ExternalId, Person};
 use crate::error::{Code, Error};
 use crate::services::Services;
@@ -63,6 +65,7 @@ pub async fn register_user(
     let holder = match create_holder(services, &pending, actor).await {
         Ok(holder) => holder,
         Err(error) => {
+            let error = Attempt::of_claim(&claim, services.now()).judge(error);
             take_back(services, &pending, &claim, &error).await?;
             return Err(error);
         }
@@ -103,7 +106,7 @@ pub async fn create_holder(
     services: &Services,
     pending: &PendingUser,
     actor: Actor,
-) -> Result<shared::ids::HolderToken, Error> {
+) -> Result<HolderToken, VaultError> {
     let request = CreateHolder {
         program: pending.program.clone(),
         actor,

@@ -9,6 +9,7 @@ use time::Duration;
 use zeroize::Zeroizing;
 
 use super::apply_for_kyc::apply_for_kyc;
+use super::claimed::{Opened, open};
 use super::create_activation_code::create_activation_code;
 use super::create_balance::create_balance;
 use super::log_in::{Login, log_in, log_out, login_challenge};
@@ -25,6 +26,7 @@ use crate::store::idempotency::{Answer, Request};
 use crate::store::installations::{self, NewInstallation};
 use crate::store::kyc::Source;
 use crate::store::tests::people::{person, user};
+use crate::store::users::NewUser;
 use crate::store::{activation_codes, balances, sessions, users};
 use crate::testing::{Stage, stages};
 
@@ -336,10 +338,52 @@ async fn a_registration_that_the_vault_never_heard_of_leaves_nothing() {
             );
         }
         let mut read = services.db.read().await.unwrap();
-        let left = users::pending_since(&mut read, services.now() + Duration::DAY, 10)
+        let left = users::pending_since(&mut read, services.now() + Duration::DAY, UserId(0), 10)
             .await
             .unwrap();
         assert!(left.is_empty(), "{}", stage.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_the_vault_may_have_heard_of_is_kept_while_it_is_away() {
+    for stage in stages().await {
+        let services = &stage.services;
+        let registration = Registration {
+            partner: "partner".parse().unwrap(),
+            program: "demo-eur".parse().unwrap(),
+            external_id: None,
+            person: person(),
+        };
+        let mut tx = services.db.begin().await.unwrap();
+        let Opened::Claim(first) = open(services, &mut tx, &request(Some("k"))).await.unwrap() else {
+            panic!("answered before")
+        };
+        let new = NewUser {
+            partner: &registration.partner,
+            program: &registration.program,
+            external_id: None,
+            person: &registration.person,
+            vault_key: services.vault_key().unwrap(),
+            request: first.entry(),
+        };
+        let pending = users::insert_pending(&mut tx, &new, services.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        drop(first);
+        for _ in 0..2 {
+            let away = register_user(services, &request(Some("k")), &registration, actor(), |_| {
+                Ok(answer())
+            })
+            .await;
+            assert_eq!(away.err().unwrap().code(), Code::VaultUnavailable);
+            let mut read = services.db.read().await.unwrap();
+            let left = users::pending_since(&mut read, services.now() + Duration::DAY, UserId(0), 10)
+                .await
+                .unwrap();
+            assert_eq!(left, vec![pending.clone()], "{}", stage.engine);
+        }
     }
 }
 

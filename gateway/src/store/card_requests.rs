@@ -30,6 +30,8 @@ pub struct CardRequest {
     pub vault_key: IdempotencyKey,
     /// What is asked of the vault, and what follows from it here.
     pub task: Task,
+    /// When it was written down.
+    pub began: OffsetDateTime,
 }
 
 /// The number of work under way.
@@ -48,6 +50,27 @@ pub enum Task {
     Lock(FinalLock),
     /// Remove a card.
     Remove(Remove),
+}
+
+/// What a client makes anew for each try: a proof is good for one. The vault looks for the earlier answer without it.
+pub struct Proof {
+    /// The header `Holder-Proof`.
+    pub holder_proof: String,
+    /// The header `Idempotency-Key`, which a proof of `op: issue` names.
+    pub issue_key: Option<IdempotencyKey>,
+}
+
+impl Task {
+    fn prove_anew(&mut self, proof: Proof) {
+        match self {
+            Self::Issue(issue) => {
+                issue.call.holder_proof = Some(proof.holder_proof);
+                issue.call.issue_key = proof.issue_key;
+            }
+            Self::Print(print) => print.call.holder_proof = Some(proof.holder_proof),
+            Self::Lock(_) | Self::Remove(_) => {}
+        }
+    }
 }
 
 /// Issue a virtual card.
@@ -176,7 +199,12 @@ fn of_row(row: &AnyRow) -> Result<CardRequest, StoreError> {
         entry: get(row, "request_id")?,
         vault_key: parse(row, "vault_key")?,
         task: serde_json::from_str(&get::<String>(row, "task")?).map_err(|_| StoreError::Corrupt("task"))?,
+        began: instant(get(row, "created_at")?)?,
     })
+}
+
+fn written(task: &Task) -> Result<String, StoreError> {
+    serde_json::to_string(task).map_err(|_| StoreError::Corrupt("task"))
 }
 
 /// Writes work down, before the vault is asked.
@@ -192,7 +220,6 @@ pub async fn begin(
     now: OffsetDateTime,
 ) -> Result<CardRequest, StoreError> {
     let id = tx.next_number(Sequence::CardRequests).await?;
-    let written = serde_json::to_string(&task).map_err(|_| StoreError::Corrupt("task"))?;
     sqlx::query(
         "INSERT INTO card_requests (id, card_id, request_id, vault_key, task, next_try_at, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -201,7 +228,7 @@ pub async fn begin(
     .bind(card.0)
     .bind(entry)
     .bind(vault_key.as_str())
-    .bind(written)
+    .bind(written(&task)?)
     .bind(millis(now + PATIENCE))
     .bind(millis(now))
     .execute(&mut **tx)
@@ -212,24 +239,42 @@ pub async fn begin(
         entry,
         vault_key,
         task,
+        began: now,
     })
 }
 
-/// What an earlier try of the client's request had begun.
+/// What an earlier try of the client's request had begun: from now on it is this try's, under its proof, and the job keeps
+/// off it for another while.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn of_entry(tx: &mut Tx, entry: Option<i64>) -> Result<Option<CardRequest>, StoreError> {
+pub async fn resume(
+    tx: &mut Tx,
+    entry: Option<i64>,
+    proof: Option<Proof>,
+    now: OffsetDateTime,
+) -> Result<Option<CardRequest>, StoreError> {
     let Some(entry) = entry else { return Ok(None) };
-    let row = sqlx::query("SELECT * FROM card_requests WHERE request_id = $1")
+    let row = sqlx::query("UPDATE card_requests SET next_try_at = $2 WHERE request_id = $1 RETURNING *")
         .bind(entry)
+        .bind(millis(now + PATIENCE))
         .fetch_optional(&mut **tx)
         .await?;
-    row.as_ref().map(of_row).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let mut work = of_row(&row)?;
+    if let Some(proof) = proof {
+        work.task.prove_anew(proof);
+        sqlx::query("UPDATE card_requests SET task = $2 WHERE id = $1")
+            .bind(work.id.0)
+            .bind(written(&work.task)?)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(Some(work))
 }
 
-/// Strikes work off: it has its effect in this transaction, or certainly none at the vault. `false` when somebody else
-/// has struck it off, and its effect is there.
+/// Strikes work off: it has its effect in this transaction, or none at the vault. `false` when somebody else has struck it
+/// off.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -241,15 +286,15 @@ pub async fn strike(tx: &mut Tx, id: CardRequestId) -> Result<bool, StoreError> 
     Ok(struck.rows_affected() == 1)
 }
 
-/// Takes work that was left behind, oldest first, and sets its next try a while off. At most `most`.
+/// Work that was left behind: itself, or the number of a row that cannot be read and why.
+pub type Overdue = Result<CardRequest, (CardRequestId, StoreError)>;
+
+/// Takes work that was left behind, oldest first, and sets its next try a while off. At most `most`. A row that cannot be
+/// read holds up no other.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn take_overdue(
-    tx: &mut Tx,
-    now: OffsetDateTime,
-    most: i64,
-) -> Result<Vec<CardRequest>, StoreError> {
+pub async fn take_overdue(tx: &mut Tx, now: OffsetDateTime, most: i64) -> Result<Vec<Overdue>, StoreError> {
     let rows = sqlx::query(
         "UPDATE card_requests SET next_try_at = $2 WHERE id IN \
          (SELECT id FROM card_requests WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT $3) RETURNING *",
@@ -259,7 +304,12 @@ pub async fn take_overdue(
     .bind(most)
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter().map(of_row).collect()
+    rows.iter()
+        .map(|row| {
+            let id = CardRequestId(get(row, "id")?);
+            Ok(of_row(row).map_err(|error| (id, error)))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -319,9 +369,9 @@ mod tests {
             tx.commit().await.unwrap();
 
             let mut tx = test.db.begin().await.unwrap();
-            assert!(of_entry(&mut tx, None).await.unwrap().is_none());
-            assert!(of_entry(&mut tx, Some(8)).await.unwrap().is_none());
-            let found = of_entry(&mut tx, Some(7)).await.unwrap().unwrap();
+            assert!(resume(&mut tx, None, None, NOON).await.unwrap().is_none());
+            assert!(resume(&mut tx, Some(8), None, NOON).await.unwrap().is_none());
+            let found = resume(&mut tx, Some(7), None, NOON).await.unwrap().unwrap();
             assert_eq!(
                 (found.id, found.card, found.entry),
                 (begun.id, card.id, Some(7)),
@@ -336,6 +386,58 @@ mod tests {
             assert_eq!(found_lock.card(), &card.token);
             assert!(strike(&mut tx, begun.id).await.unwrap(), "{}", test.engine);
             assert!(!strike(&mut tx, begun.id).await.unwrap(), "{}", test.engine);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_holds_up_no_other() {
+        for test in databases().await {
+            let (user, balance) = user_with_balance(&test.db).await;
+            let card = a_card(&test.db, user, balance).await;
+            let mut tx = test.db.begin().await.unwrap();
+            let poison = begin(&mut tx, card.id, None, key("k"), removal(&card), NOON)
+                .await
+                .unwrap();
+            sqlx::query("UPDATE card_requests SET task = '{}'")
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+            let sound = begin(&mut tx, card.id, None, key("k"), removal(&card), NOON)
+                .await
+                .unwrap();
+            let taken = take_overdue(&mut tx, NOON + PATIENCE, 9).await.unwrap();
+            let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+            for work in taken {
+                match work {
+                    Ok(work) => read.push(work.id),
+                    Err((id, _)) => unreadable.push(id),
+                }
+            }
+            assert_eq!(
+                (read, unreadable),
+                (vec![sound.id], vec![poison.id]),
+                "{}",
+                test.engine
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_job_keeps_off_what_the_client_has_taken_up_again() {
+        for test in databases().await {
+            let (user, balance) = user_with_balance(&test.db).await;
+            let card = a_card(&test.db, user, balance).await;
+            let mut tx = test.db.begin().await.unwrap();
+            begin(&mut tx, card.id, Some(7), key("k"), removal(&card), NOON)
+                .await
+                .unwrap();
+            let later = NOON + Duration::seconds(59);
+            let work = resume(&mut tx, Some(7), None, later).await.unwrap().unwrap();
+            assert_eq!(work.began, NOON);
+            for (at, count) in [(NOON + PATIENCE, 0), (later + PATIENCE, 1)] {
+                let taken = take_overdue(&mut tx, at, 9).await.unwrap();
+                assert_eq!(taken.len(), count, "{}", test.engine);
+            }
         }
     }
 

@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
 use super::row::{bytes, get};
-use super::{Sequence, StoreError, Tx, millis};
+use super::{Sequence, StoreError, Tx, instant, millis};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
@@ -64,6 +65,7 @@ pub enum Claimed {
 #[derive(Debug)]
 pub struct Claim {
     entry: Option<i64>,
+    resumed_from: Option<OffsetDateTime>,
     held: Arc<Mutex<HashSet<i64>>>,
 }
 
@@ -88,7 +90,7 @@ impl Claims {
         now: OffsetDateTime,
     ) -> Result<Claimed, StoreError> {
         let Some(key) = &request.key else {
-            return Ok(Claimed::Open(self.hold(None)));
+            return Ok(Claimed::Open(self.hold(None, None)));
         };
         let id = tx.next_number(Sequence::Idempotency).await?;
         let inserted = sqlx::query(
@@ -104,7 +106,7 @@ impl Claims {
         .execute(&mut **tx)
         .await?;
         if inserted.rows_affected() == 1 {
-            return Ok(Claimed::Open(self.hold(Some(id))));
+            return Ok(Claimed::Open(self.hold(Some(id), None)));
         }
         self.claim_again(tx, request, key, now).await
     }
@@ -119,7 +121,7 @@ impl Claims {
         // The update locks the row: of two that come together on PostgreSQL the second waits for the first.
         let row = sqlx::query(
             "UPDATE idempotency SET scope = scope WHERE scope = $1 AND key = $2 \
-             RETURNING id, fingerprint, owner, claimed_at, status, vault_proof, body",
+             RETURNING id, fingerprint, owner, claimed_at, status, vault_proof, body, created_at",
         )
         .bind(&request.scope)
         .bind(key)
@@ -132,12 +134,8 @@ impl Claims {
         if bytes::<32>(&row, "fingerprint")? != request.fingerprint {
             return Ok(Claimed::Reused);
         }
-        if let Some(status) = get::<Option<i64>>(&row, "status")? {
-            return Ok(Claimed::Replay(Answer {
-                status: u16::try_from(status).map_err(|_| StoreError::Corrupt("status"))?,
-                vault_proof: get(&row, "vault_proof")?,
-                body: get(&row, "body")?,
-            }));
+        if let Some(answer) = answer_of_row(&row)? {
+            return Ok(Claimed::Replay(answer));
         }
         let id: i64 = row.try_get("id")?;
         let owner: Option<String> = get(&row, "owner")?;
@@ -156,10 +154,11 @@ impl Claims {
             .bind(millis(now))
             .execute(&mut **tx)
             .await?;
-        Ok(Claimed::Open(self.hold(Some(id))))
+        let began = instant(get(&row, "created_at")?)?;
+        Ok(Claimed::Open(self.hold(Some(id), Some(began))))
     }
 
-    fn hold(&self, entry: Option<i64>) -> Claim {
+    fn hold(&self, entry: Option<i64>, resumed_from: Option<OffsetDateTime>) -> Claim {
         if let Some(id) = entry {
             self.held
                 .lock()
@@ -168,6 +167,7 @@ impl Claims {
         }
         Claim {
             entry,
+            resumed_from,
             held: Arc::clone(&self.held),
         }
     }
@@ -187,12 +187,19 @@ impl Claim {
         self.entry
     }
 
-    /// Files the answer, in the transaction of the effect.
+    /// When the request was first tried, if an earlier try left it without an answer.
+    #[must_use]
+    pub const fn resumed_from(&self) -> Option<OffsetDateTime> {
+        self.resumed_from
+    }
+
+    /// Files the answer, in the transaction of the effect, unless one is filed.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
     pub async fn complete(&self, tx: &mut Tx, answer: &Answer) -> Result<(), StoreError> {
-        complete(tx, self.entry, answer).await
+        file(tx, self.entry, answer).await?;
+        Ok(())
     }
 
     /// Strikes the entry off: the request ended badly and had no effect, so that the key is free for a better one.
@@ -204,14 +211,30 @@ impl Claim {
     }
 }
 
-/// Files the answer of an entry, for work that knows its entry by number; nothing where there is none.
+/// Files the answer of an entry, for work that knows its entry by number, and gives the answer that holds: an earlier one
+/// where one is filed already, so that everybody is told the same.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn complete(tx: &mut Tx, entry: Option<i64>, answer: &Answer) -> Result<(), StoreError> {
-    let Some(id) = entry else { return Ok(()) };
-    sqlx::query(
-        "UPDATE idempotency SET owner = NULL, status = $2, vault_proof = $3, body = $4 WHERE id = $1",
+pub async fn complete(tx: &mut Tx, entry: Option<i64>, answer: Answer) -> Result<Answer, StoreError> {
+    let Some(id) = entry else { return Ok(answer) };
+    if file(tx, entry, &answer).await? {
+        return Ok(answer);
+    }
+    let row = sqlx::query("SELECT status, vault_proof, body FROM idempotency WHERE id = $1")
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let filed = row.as_ref().map(answer_of_row).transpose()?.flatten();
+    Ok(filed.unwrap_or(answer))
+}
+
+/// Whether the answer was filed: nothing is where there is no entry, or an answer already.
+async fn file(tx: &mut Tx, entry: Option<i64>, answer: &Answer) -> Result<bool, StoreError> {
+    let Some(id) = entry else { return Ok(false) };
+    let filed = sqlx::query(
+        "UPDATE idempotency SET owner = NULL, status = $2, vault_proof = $3, body = $4 \
+         WHERE id = $1 AND status IS NULL",
     )
     .bind(id)
     .bind(i64::from(answer.status))
@@ -219,7 +242,18 @@ pub async fn complete(tx: &mut Tx, entry: Option<i64>, answer: &Answer) -> Resul
     .bind(answer.body.as_slice())
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(filed.rows_affected() == 1)
+}
+
+fn answer_of_row(row: &AnyRow) -> Result<Option<Answer>, StoreError> {
+    let Some(status) = get::<Option<i64>>(row, "status")? else {
+        return Ok(None);
+    };
+    Ok(Some(Answer {
+        status: u16::try_from(status).map_err(|_| StoreError::Corrupt("status"))?,
+        vault_proof: get(row, "vault_proof")?,
+        body: get(row, "body")?,
+    }))
 }
 
 /// Strikes an entry without an answer off, for work that knows its entry by number; nothing where there is none.

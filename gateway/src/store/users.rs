@@ -166,20 +166,22 @@ pub async fn of_request(
     }
 }
 
-/// PENDING rows older than `before`, oldest first.
+/// PENDING rows older than `before`, in the order of their numbers: at most `most`, beginning after `after`.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn pending_since(
     connection: &mut AnyConnection,
     before: OffsetDateTime,
+    after: UserId,
     most: i64,
 ) -> Result<Vec<PendingUser>, StoreError> {
     sqlx::query(
         "SELECT id, partner, program, vault_key, request_id FROM users \
-         WHERE state = 'PENDING' AND created_at < $1 ORDER BY created_at LIMIT $2",
+         WHERE state = 'PENDING' AND created_at < $1 AND id > $2 ORDER BY id LIMIT $3",
     )
     .bind(millis(before))
+    .bind(after.0)
     .bind(most)
     .fetch_all(connection)
     .await?

@@ -8,14 +8,23 @@ use shared::ids::IdempotencyKey;
 
 use crate::clients::vault::{Refusal, VaultError};
 use crate::error::Error;
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Claim, Request};
 
-/// Claims a request whose whole effect is the vault's, in a transaction of its own.
-pub(super) async fn begin(services: &Services, request: &Request) -> Result<Opened, Error> {
+/// Claims a request whose whole effect is the vault's, in a transaction of its own. What `admit` refuses leaves the request
+/// as it was found; a replay is not put to it.
+pub(super) async fn begin(
+    services: &Services,
+    request: &Request,
+    admit: impl FnOnce(&Claim) -> Result<(), Error>,
+) -> Result<Opened, Error> {
     let mut tx = services.db.begin().await?;
     let opened = open(services, &mut tx, request).await?;
+    if let Opened::Claim(claim) = &opened {
+        admit(claim)?;
+    }
     tx.commit().await?;
     Ok(opened)
 }
@@ -47,22 +56,33 @@ pub(super) fn vault_key(
         .map_err(|_| Error::internal("a hash is no idempotency key"))
 }
 
-/// What the vault's answer and the gateway's own verdict come to. The vault was told to refuse if the verdict is an error.
-pub(super) fn settle<T>(asked: Result<T, VaultError>, verdict: Result<(), Error>) -> Result<T, Error> {
-    match verdict {
-        Ok(()) => Ok(asked?),
-        Err(verdict) => Err(refusal(asked, verdict)),
+/// What the vault's answer and the gateway's own verdict come to. The vault was told to refuse if the verdict is an error;
+/// to a repeated request it gives the answer of the first try all the same, and so does the gateway.
+pub(super) fn settle<T>(
+    asked: Result<T, VaultError>,
+    verdict: Result<(), Error>,
+    attempt: Attempt,
+) -> Result<T, Error> {
+    match (asked, verdict) {
+        (asked, Ok(())) => asked.map_err(|error| attempt.judge(error)),
+        (Err(VaultError::Refused(Refusal::StateRefused)), Err(verdict)) => Err(verdict),
+        (Err(error), Err(_)) => Err(attempt.judge(error)),
+        (Ok(done), Err(_)) if attempt != Attempt::First => Ok(done),
+        (Ok(_), Err(_)) => Err(did_it_all_the_same()),
     }
 }
 
 /// What a caller is told whose request the state forbids, after the vault was told to refuse it: what is wrong with proof
 /// and payload comes before the verdict. A vault that did what it was told to refuse has broken the contract.
 pub(super) fn refusal<T>(asked: Result<T, VaultError>, verdict: Error) -> Error {
-    match asked {
-        Err(VaultError::Refused(Refusal::StateRefused)) => verdict,
-        Err(error) => error.into(),
-        Ok(_) => Error::internal("the vault did what it was told to refuse"),
+    match settle(asked, Err(verdict), Attempt::First) {
+        Err(told) => told,
+        Ok(_) => did_it_all_the_same(),
     }
+}
+
+fn did_it_all_the_same() -> Error {
+    Error::internal("the vault did what it was told to refuse")
 }
 
 /// Ends a claimed request: files a good answer, frees the key of a bad one unless the vault may have acted.
@@ -98,32 +118,48 @@ mod tests {
         Err(VaultError::Refused(refusal))
     }
 
+    fn first(asked: Result<(), VaultError>, verdict: Result<(), Error>) -> Result<(), Error> {
+        settle(asked, verdict, Attempt::First)
+    }
+
     fn code(settled: Result<(), Error>) -> Code {
         settled.unwrap_err().code()
     }
 
     #[test]
     fn the_vaults_refusal_is_told_before_our_own() {
-        assert!(settle(Ok(()), Ok(())).is_ok());
+        assert!(settle(Ok(()), Ok(()), Attempt::First).is_ok());
         assert_eq!(
-            code(settle(refused(Refusal::StateRefused), removed())),
+            code(first(refused(Refusal::StateRefused), removed())),
             Code::CardRemoved
         );
         assert_eq!(
-            code(settle(refused(Refusal::HolderProofInvalid), removed())),
+            code(first(refused(Refusal::HolderProofInvalid), removed())),
             Code::HolderProofInvalid
         );
         assert_eq!(
-            code(settle(refused(Refusal::HolderProofInvalid), Ok(()))),
+            code(first(refused(Refusal::HolderProofInvalid), Ok(()))),
             Code::HolderProofInvalid
         );
     }
 
     #[test]
+    fn what_an_earlier_try_has_done_is_told_though_the_state_forbids_it_by_now() {
+        for soon in [true, false] {
+            let again = Attempt::Repeated { soon };
+            assert!(settle(Ok(()), removed(), again).is_ok());
+            assert_eq!(
+                code(settle(refused(Refusal::StateRefused), removed(), again)),
+                Code::CardRemoved
+            );
+        }
+    }
+
+    #[test]
     fn a_vault_that_ignores_our_verdict_is_a_defect() {
-        assert_eq!(code(settle(Ok(()), removed())), Code::Internal);
+        assert_eq!(code(first(Ok(()), removed())), Code::Internal);
         assert_eq!(
-            code(settle(refused(Refusal::StateRefused), Ok(()))),
+            code(first(refused(Refusal::StateRefused), Ok(()))),
             Code::Internal
         );
     }

@@ -2,7 +2,7 @@
 //! the work off in one transaction.
 //!
 //! Run by the request itself, by its retry after a crash, and by the job. Each asks the vault in the same words under the
-//! same key, so the vault acts once; whoever strikes the row off writes the effect, so it is written once.
+//! same key, so the vault acts once; the row is struck off in the transaction that writes the effect, so it is written once.
 
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 
@@ -11,10 +11,31 @@ use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::{Card, CardId, CardState, CardType, NewCard, Standing};
 use crate::domain::lock::Lock;
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::services::Services;
 use crate::store::card_requests::{CardRequest, Task};
 use crate::store::idempotency::{self, Answer};
 use crate::store::{StoreError, Tx, card_requests, cards, orders, users};
+
+/// Why work was not done.
+enum Failed {
+    /// What was written down cannot be read: the vault was not asked this time.
+    Unreadable(StoreError),
+    /// The vault's word, or its silence.
+    AtVault(VaultError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<VaultError> for Failed {
+    fn from(error: VaultError) -> Self {
+        Self::AtVault(error)
+    }
+}
 
 /// What the vault has done.
 enum Done {
@@ -28,11 +49,14 @@ enum Done {
 ///
 /// # Errors
 /// What the vault refused, after which the work is struck off; that the vault or the database is away, after which the job
-/// goes on with it unless the vault certainly did nothing.
-pub async fn carry_out(services: &Services, work: &CardRequest) -> Result<Answer, Error> {
+/// goes on with it, unless this is the first try and the vault certainly did nothing.
+pub async fn carry_out(services: &Services, work: &CardRequest, attempt: Attempt) -> Result<Answer, Error> {
     match ask(services, work).await {
         Ok(done) => conclude(services, work, done).await,
-        Err(error) => {
+        // An earlier try may have been carried out: the row stays, for whoever mends it.
+        Err(Failed::Unreadable(error)) => Err(error.into()),
+        Err(Failed::AtVault(error)) => {
+            let error = attempt.judge(error);
             if !error.vault_may_have_acted() {
                 give_up(services, work).await?;
             }
@@ -41,22 +65,32 @@ pub async fn carry_out(services: &Services, work: &CardRequest) -> Result<Answer
     }
 }
 
-async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Error> {
+/// Goes on with what an earlier try of the client's request had written down.
+///
+/// # Errors
+/// As [`carry_out`].
+pub async fn go_on(services: &Services, work: &CardRequest) -> Result<Answer, Error> {
+    carry_out(services, work, Attempt::again(work.began, services.now())).await
+}
+
+/// What can fail here is done before the vault is asked: nothing may come between its answer and the effect.
+async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
     let (vault, key) = (&services.vault, &work.vault_key);
     match &work.task {
         Task::Issue(issue) => {
+            let card = issue.card(work.card)?;
             let issued = vault.issue(key, issue.holder(), issue.call()).await?;
-            Ok(Done::Issued {
-                card: issue.card(work.card)?,
-                issued,
-            })
+            Ok(Done::Issued { card, issued })
         }
         Task::Print(print) => Ok(Done::Printed(vault.print(key, &print.card, &print.call).await?)),
-        Task::Lock(lock) => match vault.lock_finally(key, lock.card(), lock.call()).await {
-            // The flag is set, by an earlier try or under another final code.
-            Ok(_) | Err(VaultError::Refused(Refusal::LockIrreversible)) => Ok(Done::Locked(lock.lock()?)),
-            Err(error) => Err(error.into()),
-        },
+        Task::Lock(lock) => {
+            let placed = lock.lock()?;
+            match vault.lock_finally(key, lock.card(), lock.call()).await {
+                // The flag is set, by an earlier try or under another final code.
+                Ok(_) | Err(VaultError::Refused(Refusal::LockIrreversible)) => Ok(Done::Locked(placed)),
+                Err(error) => Err(error.into()),
+            }
+        }
         Task::Remove(remove) => match vault.erase(key, &remove.card, &remove.call).await {
             Ok(_) | Err(VaultError::Refused(Refusal::CardRemoved)) => Ok(Done::Removed),
             Err(error) => Err(error.into()),
@@ -77,24 +111,27 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
     let mut tx = services.db.begin().await?;
     let ours = card_requests::strike(&mut tx, work.id).await?;
     let outcome = match done {
-        Done::Issued { card, issued } => issued_card(&mut tx, ours, card, issued).await?,
-        Done::Printed(sealed) => printed(services, &mut tx, ours, work.card, sealed).await?,
+        Done::Issued { card, issued } => issued_card(&mut tx, card, issued).await?,
+        Done::Printed(sealed) => printed(services, &mut tx, work.card, sealed).await?,
         Done::Locked(lock) => locked(services, &mut tx, ours, work.card, lock).await?,
-        Done::Removed => removed(&mut tx, ours, work.card).await?,
+        Done::Removed => removed(&mut tx, work.card).await?,
     };
-    match &outcome {
-        Ok(answer) => idempotency::complete(&mut tx, work.entry, answer).await?,
-        Err(_) => idempotency::abandon(&mut tx, work.entry).await?,
-    }
+    let outcome = match outcome {
+        Ok(answer) => Ok(idempotency::complete(&mut tx, work.entry, answer).await?),
+        Err(verdict) => {
+            idempotency::abandon(&mut tx, work.entry).await?;
+            Err(verdict)
+        }
+    };
     tx.commit().await?;
     outcome
 }
 
 /// The outcome of an effect within its transaction: the outer error is the machine's, and nothing of it is kept; the inner
-/// one is the client's answer.
+/// one is the client's answer. An effect that is there is not written again.
 type Effect = Result<Result<Answer, Error>, Error>;
 
-async fn issued_card(tx: &mut Tx, ours: bool, card: NewCard, issued: IssuedCard) -> Effect {
+async fn issued_card(tx: &mut Tx, card: NewCard, issued: IssuedCard) -> Effect {
     let IssuedCard {
         card: token,
         masked_card_no,
@@ -104,21 +141,21 @@ async fn issued_card(tx: &mut Tx, ours: bool, card: NewCard, issued: IssuedCard)
     } = issued;
     let payload = payload
         .ok_or_else(|| Error::internal("the vault issued a card without the answer it was asked for"))?;
-    if ours {
+    if cards::take(tx, card.id).await?.is_none() {
         cards::insert(tx, &card.issued(token, masked_card_no, exp)).await?;
     }
     Ok(answers::sealed_created(&payload, vault_proof))
 }
 
-async fn printed(services: &Services, tx: &mut Tx, ours: bool, id: CardId, sealed: SealedAnswer) -> Effect {
+async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAnswer) -> Effect {
     let SealedAnswer {
         payload,
         vault_proof,
         order,
     } = sealed;
     let order = order.ok_or_else(|| Error::internal("the vault placed an order without a token"))?;
-    if ours {
-        let card = taken(tx, id).await?;
+    let card = taken(tx, id).await?;
+    if card.standing.kind != CardType::DigitalFirst {
         let standing = Standing {
             kind: CardType::DigitalFirst,
             ..card.standing
@@ -147,19 +184,13 @@ async fn locked(services: &Services, tx: &mut Tx, ours: bool, id: CardId, lock: 
     Ok(answers::masked(&card, lock.placed_by, rules))
 }
 
-async fn removed(tx: &mut Tx, ours: bool, id: CardId) -> Effect {
-    if ours {
-        let card = taken(tx, id).await?;
-        cards::set_standing(
-            tx,
-            id,
-            Standing {
-                state: CardState::Removed,
-                ..card.standing
-            },
-        )
-        .await?;
-    }
+async fn removed(tx: &mut Tx, id: CardId) -> Effect {
+    let card = taken(tx, id).await?;
+    let standing = Standing {
+        state: CardState::Removed,
+        ..card.standing
+    };
+    cards::set_standing(tx, id, standing).await?;
     Ok(Ok(answers::nothing()))
 }
 

@@ -10,15 +10,16 @@ use shared::public_key::PublicKey;
 use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::{IssueCard, OpenIssuePayload, Recipient};
 
-use super::carry_out::carry_out;
+use super::carry_out::{carry_out, go_on};
 use super::{CardCaller, ask};
 use crate::domain::balance::{BalanceId, BalanceState};
 use crate::domain::card::{CardId, CardName, NewCard, OwnMembers};
 use crate::domain::kyc::KycStatus;
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
-use crate::store::card_requests::{CardRequest, Issue, Task};
+use crate::store::card_requests::{CardRequest, Issue, Proof, Task};
 use crate::store::idempotency::{Answer, Claim, Request};
 use crate::store::{Sequence, StoreError, Tx, balances, card_requests, users};
 
@@ -28,8 +29,9 @@ pub struct NewVirtualCard {
     pub body: NewCardBody,
     /// To whom the answer is sealed.
     pub recipient: PublicKey,
-    /// The proof `op: issue`, when one came along.
-    pub proof: Option<IssueProof>,
+    /// The proof `op: issue`, when one came along; one that cannot be read is told of unless the request was answered
+    /// before.
+    pub proof: Result<Option<IssueProof>, Error>,
 }
 
 /// A proof and the `Idempotency-Key` that it names.
@@ -38,6 +40,15 @@ pub struct IssueProof {
     pub holder_proof: String,
     /// The header `Idempotency-Key`.
     pub issue_key: IdempotencyKey,
+}
+
+impl IssueProof {
+    fn fresh(&self) -> Proof {
+        Proof {
+            holder_proof: self.holder_proof.clone(),
+            issue_key: Some(self.issue_key.clone()),
+        }
+    }
 }
 
 /// Balance and name of a new card.
@@ -57,7 +68,7 @@ pub struct CardWish {
     pub name: Option<CardName>,
 }
 
-/// Creates a card.
+/// Creates a card. Under proof the answer shows card data: `admit` then counts it, once for all tries.
 ///
 /// # Errors
 /// The proof's, the payload's, then `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's.
@@ -66,21 +77,27 @@ pub async fn create_virtual(
     caller: &CardCaller,
     new: NewVirtualCard,
     request: &Request,
+    admit: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Answer, Error> {
     let mut tx = services.db.begin().await?;
     let claim = match open(services, &mut tx, request).await? {
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    if let Some(work) = card_requests::of_entry(&mut tx, claim.entry()).await? {
-        tx.commit().await?;
-        return carry_out(services, &work).await;
-    }
     let NewVirtualCard {
         body,
         recipient,
         proof,
     } = new;
+    let proof = proof?;
+    let fresh = proof.as_ref().map(IssueProof::fresh);
+    if let Some(work) = card_requests::resume(&mut tx, claim.entry(), fresh, services.now()).await? {
+        tx.commit().await?;
+        return go_on(services, &work).await;
+    }
+    if proof.is_some() {
+        admit()?;
+    }
     let (wish, payload, tx) = match body {
         NewCardBody::Plain(wish) => (wish, None, tx),
         NewCardBody::Sealed(payload) => {
@@ -97,7 +114,7 @@ pub async fn create_virtual(
         proof,
     };
     match write_down(services, caller, &claim, wish, &call, tx).await? {
-        Ok(work) => carry_out(services, &work).await,
+        Ok(work) => carry_out(services, &work, Attempt::First).await,
         Err(verdict) => {
             let told = call.refused(services, caller, verdict).await;
             ask::end(services, &claim, Err(told)).await
@@ -219,7 +236,7 @@ async fn write_down(
 /// What the user lacks for a card on this balance.
 async fn verdict(tx: &mut Tx, caller: &CardCaller, balance: BalanceId) -> Result<Option<Code>, StoreError> {
     let user = caller.user.id;
-    let established = users::find(tx, user)
+    let established = users::find_for_update(tx, user)
         .await?
         .is_some_and(|user| user.kyc == KycStatus::Accepted);
     if !established {

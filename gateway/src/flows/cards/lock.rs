@@ -3,11 +3,12 @@
 
 use shared::vault_api::cards;
 
-use super::carry_out::carry_out;
+use super::carry_out::{carry_out, go_on};
 use super::{CardCaller, answers};
 use crate::domain::card::{Card, CardId, CardState};
 use crate::domain::lock::{Lock, LockCode};
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::card_requests::{self, FinalLock, Task};
@@ -31,9 +32,9 @@ pub async fn lock(
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    if let Some(work) = card_requests::of_entry(&mut tx, claim.entry()).await? {
+    if let Some(work) = card_requests::resume(&mut tx, claim.entry(), None, now).await? {
         tx.commit().await?;
-        return carry_out(services, &work).await;
+        return go_on(services, &work).await;
     }
     let mut card = card_rows::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
     let asked = Lock {
@@ -47,7 +48,7 @@ pub async fn lock(
         let work =
             card_requests::begin(&mut tx, card.id, claim.entry(), services.vault_key()?, task, now).await?;
         tx.commit().await?;
-        return carry_out(services, &work).await;
+        return carry_out(services, &work, Attempt::First).await;
     }
     let answer = set(&mut card, state, caller)?;
     card_rows::set_standing(&mut tx, card.id, card.standing).await?;

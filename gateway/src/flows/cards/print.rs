@@ -7,12 +7,13 @@ use shared::vault_api::cards::{Destination, PrintCard, Recipient};
 
 use super::CardCaller;
 use super::ask;
-use super::carry_out::carry_out;
+use super::carry_out::{carry_out, go_on};
 use crate::domain::card::{Action, Card, CardId, CardType, OwnMembers, Standing};
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
-use crate::store::card_requests::{self, CardRequest, Print, Task};
+use crate::store::card_requests::{self, CardRequest, Print, Proof, Task};
 use crate::store::idempotency::{Answer, Claim, Request};
 use crate::store::{Tx, cards, users};
 
@@ -22,8 +23,8 @@ pub struct Plastic {
     pub payload: Option<CompactJwe>,
     /// To whom the answer is sealed.
     pub recipient: PublicKey,
-    /// The proof `op: order`.
-    pub holder_proof: Option<String>,
+    /// The proof `op: order`; one that cannot be read is told of unless the request was answered before.
+    pub holder_proof: Result<Option<String>, Error>,
 }
 
 /// Orders plastic of a card.
@@ -42,20 +43,32 @@ pub async fn print(
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    if let Some(work) = card_requests::of_entry(&mut tx, claim.entry()).await? {
+    let Plastic {
+        payload,
+        recipient,
+        holder_proof,
+    } = plastic;
+    let holder_proof = holder_proof?;
+    let fresh = holder_proof.clone().map(|holder_proof| Proof {
+        holder_proof,
+        issue_key: None,
+    });
+    if let Some(work) = card_requests::resume(&mut tx, claim.entry(), fresh, services.now()).await? {
         tx.commit().await?;
-        return carry_out(services, &work).await;
+        return go_on(services, &work).await;
     }
     let card = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
     let order = Order {
         caller,
         card,
-        plastic,
+        payload,
+        recipient,
+        holder_proof,
     };
     match order.write_down(services, &claim, &mut tx).await? {
         Ok(work) => {
             tx.commit().await?;
-            carry_out(services, &work).await
+            carry_out(services, &work, Attempt::First).await
         }
         Err(verdict) => {
             tx.commit().await?;
@@ -68,7 +81,9 @@ pub async fn print(
 struct Order<'a> {
     caller: &'a CardCaller,
     card: Card,
-    plastic: Plastic,
+    payload: Option<CompactJwe>,
+    recipient: PublicKey,
+    holder_proof: Option<String>,
 }
 
 impl Order<'_> {
@@ -116,7 +131,7 @@ impl Order<'_> {
     }
 
     fn sealed(&self) -> Option<Destination> {
-        let payload = self.plastic.payload.as_ref()?;
+        let payload = self.payload.as_ref()?;
         Some(Destination::Sealed {
             payload: payload.as_str().to_owned(),
         })
@@ -125,11 +140,11 @@ impl Order<'_> {
     fn call(&self, destination: Destination, members: PublicMembers, refuse: bool) -> PrintCard {
         PrintCard {
             recipient: Recipient {
-                public_key: self.plastic.recipient.clone(),
+                public_key: self.recipient.clone(),
                 members,
             },
             destination,
-            holder_proof: self.plastic.holder_proof.clone(),
+            holder_proof: self.holder_proof.clone(),
             refuse,
             actor: self.caller.actor.clone(),
         }

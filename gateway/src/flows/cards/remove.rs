@@ -6,6 +6,7 @@ use super::carry_out::carry_out;
 use super::{CardCaller, answers};
 use crate::domain::card::{Action, CardId, CardRefusal};
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::services::Services;
 use crate::store::card_requests::{self, Remove, Task};
 use crate::store::cards;
@@ -33,5 +34,5 @@ pub async fn remove(services: &Services, caller: &CardCaller, card: CardId) -> R
     });
     let work = card_requests::begin(&mut tx, card.id, None, services.vault_key()?, task, now).await?;
     tx.commit().await?;
-    carry_out(services, &work).await
+    carry_out(services, &work, Attempt::First).await
 }

@@ -9,11 +9,13 @@ use super::ask;
 use super::{CardCaller, answers};
 use crate::domain::card::{Action, Card};
 use crate::error::Error;
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::Opened;
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Claim, Request};
 
-/// Resets a card's CVV and seals the new one to `recipient`.
+/// Resets a card's CVV and seals the new one to `recipient`. `holder_proof` may be one that cannot be read, and `admit`
+/// counts the reset: neither is looked at when the request was answered before, the second once for all tries.
 ///
 /// # Errors
 /// The proof's, the budget's, then the card's state.
@@ -22,14 +24,23 @@ pub async fn reset_cvv(
     caller: &CardCaller,
     card: &Card,
     recipient: PublicKey,
-    holder_proof: Option<String>,
+    holder_proof: Result<Option<String>, Error>,
     request: &Request,
+    admit: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Answer, Error> {
-    let claim = match ask::begin(services, request).await? {
+    let mut proof = None;
+    let opened = ask::begin(services, request, |claim| {
+        proof = holder_proof?;
+        match claim.resumed_from() {
+            None => admit(),
+            Some(_) => Ok(()),
+        }
+    });
+    let claim = match opened.await? {
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    let asked = reset(services, caller, card, recipient, holder_proof, (request, &claim)).await;
+    let asked = reset(services, caller, card, recipient, proof, (request, &claim)).await;
     ask::end(services, &claim, asked).await
 }
 
@@ -56,6 +67,10 @@ async fn reset(
     };
     let key = ask::vault_key(services, request, claim)?;
     let asked = services.vault.reset_cvv(&key, &card.token, &operation).await;
-    let sealed = ask::settle(asked, verdict.map_err(Error::from))?;
+    let sealed = ask::settle(
+        asked,
+        verdict.map_err(Error::from),
+        Attempt::of_claim(claim, services.now()),
+    )?;
     answers::sealed(&sealed.payload, sealed.vault_proof)
 }

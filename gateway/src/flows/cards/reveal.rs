@@ -8,6 +8,7 @@ use shared::vault_api::cards::{ProvenOperation, Recipient};
 use super::{CardCaller, answers, ask};
 use crate::domain::card::{Action, Card};
 use crate::error::Error;
+use crate::flows::attempt::Attempt;
 use crate::services::Services;
 use crate::store::idempotency::Answer;
 
@@ -36,7 +37,7 @@ pub async fn reveal(
         .vault
         .reveal(&services.vault_key()?, &card.token, &request)
         .await;
-    let sealed = ask::settle(asked, verdict.map_err(Error::from))?;
+    let sealed = ask::settle(asked, verdict.map_err(Error::from), Attempt::First)?;
     answers::sealed(&sealed.payload, sealed.vault_proof)
 }
 

@@ -10,6 +10,7 @@ use super::ask;
 use super::{CardCaller, answers};
 use crate::domain::card::{Action, Card};
 use crate::error::Error;
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::Opened;
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Claim, Request};
@@ -26,8 +27,8 @@ pub struct NewPin {
     pub payload: CompactJwe,
     /// To whom the answer is sealed.
     pub recipient: PublicKey,
-    /// The proof `op: set-pin`.
-    pub holder_proof: Option<String>,
+    /// The proof `op: set-pin`; one that cannot be read is told of unless the request was answered before.
+    pub holder_proof: Result<Option<String>, Error>,
 }
 
 /// Sets a card's PIN.
@@ -41,11 +42,28 @@ pub async fn set_pin(
     pin: NewPin,
     request: &Request,
 ) -> Result<Answer, Error> {
-    let claim = match ask::begin(services, request).await? {
+    let NewPin {
+        payload,
+        recipient,
+        holder_proof,
+    } = pin;
+    let mut proof = None;
+    let opened = ask::begin(services, request, |_| {
+        proof = holder_proof?;
+        Ok(())
+    });
+    let claim = match opened.await? {
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    let asked = set(services, caller, card, pin, (request, &claim)).await;
+    let asked = set(
+        services,
+        caller,
+        card,
+        (payload, recipient, proof),
+        (request, &claim),
+    )
+    .await;
     ask::end(services, &claim, asked).await
 }
 
@@ -53,7 +71,7 @@ async fn set(
     services: &Services,
     caller: &CardCaller,
     card: &Card,
-    pin: NewPin,
+    (payload, recipient, holder_proof): (CompactJwe, PublicKey, Option<String>),
     (request, claim): (&Request, &Claim),
 ) -> Result<Answer, Error> {
     let verdict = card.standing.permits(Action::SetPin, caller.party, caller.rules);
@@ -64,16 +82,20 @@ async fn set(
     ]);
     let operation = SetPin {
         recipient: Recipient {
-            public_key: pin.recipient,
+            public_key: recipient,
             members,
         },
-        payload: pin.payload.as_str().to_owned(),
-        holder_proof: pin.holder_proof,
+        payload: payload.as_str().to_owned(),
+        holder_proof,
         refuse: verdict.is_err(),
         actor: caller.actor.clone(),
     };
     let key = ask::vault_key(services, request, claim)?;
     let asked = services.vault.set_pin(&key, &card.token, &operation).await;
-    let sealed = ask::settle(asked, verdict.map_err(Error::from))?;
+    let sealed = ask::settle(
+        asked,
+        verdict.map_err(Error::from),
+        Attempt::of_claim(claim, services.now()),
+    )?;
     answers::sealed(&sealed.payload, sealed.vault_proof)
 }

@@ -2,17 +2,22 @@
 
 use shared::public_key::PublicKey;
 use shared::vault_api::Channel;
+use shared::vault_api::cards::IssueCard;
 use sqlx::Row as _;
 
 use super::create_virtual::{CardWish, IssueProof, NewCardBody, NewVirtualCard, create_virtual};
 use super::print::{Plastic, print};
 use super::*;
 use crate::domain::balance::BalanceId;
+use crate::domain::card::NewCard;
 use crate::domain::lock::LockCode;
 use crate::domain::user::UserId;
+use crate::flows::claimed::{Opened, open};
+use crate::store::card_requests::{self, Issue, Task};
 use crate::store::cards::tests::{a_card, user_with_balance};
-use crate::store::idempotency::{Answer, Request};
-use crate::store::users;
+use crate::store::idempotency::{self, Answer, Request};
+use crate::store::tests::NOON;
+use crate::store::{Sequence, users};
 use crate::testing::{Stage, stages};
 
 /// A P-256 key (RFC 7515 appendix A.3), to which nothing is sealed here.
@@ -76,10 +81,77 @@ impl Desk {
         let new = NewVirtualCard {
             body: NewCardBody::Plain(wish),
             recipient: recipient(),
-            proof,
+            proof: Ok(proof),
         };
         let caller = self.caller(Party::User).await;
-        create_virtual(self.services(), &caller, new, &request("key", 1)).await
+        create_virtual(self.services(), &caller, new, &request("key", 1), || Ok(())).await
+    }
+
+    async fn reset_cvv(
+        &self,
+        card: &Card,
+        proof: Result<Option<String>, Error>,
+        admitted: Result<(), Error>,
+    ) -> Result<Answer, Error> {
+        let caller = self.caller(Party::User).await;
+        let request = request("key", 1);
+        reset_cvv::reset_cvv(
+            self.services(),
+            &caller,
+            card,
+            recipient(),
+            proof,
+            &request,
+            || admitted,
+        )
+        .await
+    }
+
+    /// What a try leaves that was cut short, or got no answer: its entry.
+    async fn earlier_try(&self) -> Option<i64> {
+        let mut tx = self.services().db.begin().await.unwrap();
+        let Opened::Claim(claim) = open(self.services(), &mut tx, &request("key", 1)).await.unwrap() else {
+            panic!("answered before")
+        };
+        tx.commit().await.unwrap();
+        claim.entry()
+    }
+
+    /// What a creation leaves that got no answer from the vault: its entry, and the work under an old proof.
+    async fn earlier_creation(&self) {
+        let entry = self.earlier_try().await;
+        let caller = self.caller(Party::User).await;
+        let mut tx = self.services().db.begin().await.unwrap();
+        let card = NewCard {
+            id: CardId(tx.next_number(Sequence::Cards).await.unwrap()),
+            user: self.user,
+            balance: self.balance,
+            name: None,
+            created_at: NOON,
+        };
+        let call = IssueCard {
+            recipient: None,
+            payload: None,
+            holder_proof: Some("old.old.old".to_owned()),
+            issue_key: None,
+            refuse: false,
+            actor: caller.actor.clone(),
+        };
+        let task = Task::Issue(Issue::new(caller.user.holder.clone(), &card, call));
+        let key = "vault-key".parse().unwrap();
+        card_requests::begin(&mut tx, card.id, entry, key, task, self.services().now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn written_task(&self) -> String {
+        let mut read = self.services().db.read().await.unwrap();
+        sqlx::query("SELECT task FROM card_requests")
+            .fetch_one(&mut *read)
+            .await
+            .unwrap()
+            .get(0)
     }
 
     async fn lock(&self, party: Party, card: &Card, code: LockCode, key: &str) -> Result<Answer, Error> {
@@ -154,6 +226,93 @@ async fn without_the_vault_no_card_is_created_and_the_key_is_free_again() {
 }
 
 #[tokio::test]
+async fn a_repeat_that_does_not_reach_the_vault_leaves_what_the_first_try_began() {
+    for desk in desks().await {
+        desk.earlier_creation().await;
+        // More often than the circuit needs to open.
+        for _ in 0..7 {
+            assert_eq!(
+                code(desk.create(desk.balance, false).await),
+                Code::VaultUnavailable
+            );
+            assert_eq!(desk.count("card_requests").await, 1, "{}", desk.stage.engine);
+            assert_eq!(desk.count("idempotency").await, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_is_carried_out_under_its_own_proof() {
+    for desk in desks().await {
+        desk.earlier_creation().await;
+        assert_eq!(
+            code(desk.create(desk.balance, true).await),
+            Code::VaultUnavailable
+        );
+        let task = desk.written_task().await;
+        assert!(task.contains("a.b.c") && !task.contains("old.old"), "{task}");
+        desk.create(desk.balance, false).await.unwrap_err();
+        assert!(desk.written_task().await.contains("a.b.c"));
+    }
+}
+
+#[tokio::test]
+async fn work_that_cannot_be_read_is_kept_and_not_asked_for() {
+    for desk in desks().await {
+        desk.earlier_creation().await;
+        desk.write(r#"UPDATE card_requests SET task = replace(task, '"name":null', '"name":""')"#)
+            .await;
+        assert_eq!(code(desk.create(desk.balance, false).await), Code::Internal);
+        assert_eq!(desk.count("card_requests").await, 1, "{}", desk.stage.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_that_the_vault_may_have_done_keeps_its_key() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        let away = desk.reset_cvv(&card, Ok(None), Ok(())).await;
+        assert_eq!(code(away), Code::VaultUnavailable);
+        assert_eq!(desk.count("idempotency").await, 0, "{}", desk.stage.engine);
+        desk.earlier_try().await;
+        for _ in 0..2 {
+            let away = desk.reset_cvv(&card, Ok(None), Ok(())).await;
+            assert_eq!(code(away), Code::VaultUnavailable);
+            assert_eq!(desk.count("idempotency").await, 1, "{}", desk.stage.engine);
+        }
+    }
+}
+
+#[tokio::test]
+async fn proof_and_rate_are_judged_after_the_replay() {
+    for desk in desks().await {
+        let card = desk.card().await;
+        let (bad, limited) = (
+            || Err(Code::HolderProofInvalid.into()),
+            || Err(Error::too_many(1)),
+        );
+        assert_eq!(
+            code(desk.reset_cvv(&card, bad(), limited()).await),
+            Code::HolderProofInvalid
+        );
+        assert_eq!(
+            code(desk.reset_cvv(&card, Ok(None), limited()).await),
+            Code::TooManyRequests
+        );
+        assert_eq!(desk.count("idempotency").await, 0, "{}", desk.stage.engine);
+        let entry = desk.earlier_try().await;
+        let first = answers::sealed("a.b.c.d.e", None).unwrap();
+        let mut tx = desk.services().db.begin().await.unwrap();
+        idempotency::complete(&mut tx, entry, first.clone())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let again = desk.reset_cvv(&card, bad(), limited()).await.unwrap();
+        assert_eq!(again, first, "{}", desk.stage.engine);
+    }
+}
+
+#[tokio::test]
 async fn the_state_is_told_before_the_vault_is_asked_unless_there_is_a_proof_to_judge() {
     for desk in desks().await {
         let (_, foreign) = user_with_balance(&desk.services().db).await;
@@ -192,7 +351,7 @@ async fn final_locks_removals_and_plastic_wait_for_the_vault() {
         let plastic = Plastic {
             payload: None,
             recipient: recipient(),
-            holder_proof: None,
+            holder_proof: Ok(None),
         };
         let printed = print(desk.services(), &caller, card.id, plastic, &request("key", 1)).await;
         assert_eq!(code(printed), Code::VaultUnavailable);

@@ -7,6 +7,7 @@ use super::{CardCaller, answers, ask};
 use crate::domain::card::{Card, CardId};
 use crate::domain::lock::LockCode;
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Claim, Request};
@@ -57,7 +58,8 @@ async fn clear_pin_tries(
     services
         .vault
         .clear_pin_tries(&key, &card.token, &operation)
-        .await?;
+        .await
+        .map_err(|error| Attempt::of_claim(claim, services.now()).judge(error))?;
     Ok(())
 }
 

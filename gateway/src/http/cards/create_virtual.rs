@@ -1,6 +1,7 @@
 //! `POST …/cards/virtual`: a new virtual card, asked for in clear or sealed to the vault.
 
 use actix_web::HttpResponse;
+use shared::ids::IdempotencyKey;
 use shared::problem::FieldError;
 
 use super::{CardCall, body, settle};
@@ -11,10 +12,9 @@ use crate::error::{Code, Error};
 use crate::flows::cards::create_virtual::{self, CardWish, IssueProof, NewCardBody, NewVirtualCard};
 use crate::http::answer::send;
 use crate::http::body::Fields;
-use crate::http::call::Call;
 use crate::http::enc::EncBody;
 
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const KEY_HEADER: &str = "Idempotency-Key";
 const PROOF_NEEDS_KEY: Rule = Rule {
     code: "REQUIRED",
     message: "A Holder-Proof of op issue names the request's Idempotency-Key.",
@@ -24,12 +24,9 @@ pub(in crate::http) async fn create<C: CardCall>(call: C) -> Result<HttpResponse
     let enc = call.enc()?;
     let (mut call, caller) = settle(call).await?;
     let (body, request) = call.enc_body(&enc).await?;
-    let proof = issue_proof(&call)?;
-    let (proof, missing) = match proof {
-        ProofHeaders::None => (None, false),
-        ProofHeaders::Keyed(proof) => (Some(proof), false),
-        ProofHeaders::WithoutKey => (None, true),
-    };
+    let proof = call.holder_proof();
+    let key = call.idempotency_key()?;
+    let missing = key.is_none() && matches!(proof, Ok(Some(_)));
     let body = match body {
         EncBody::Sealed(text) => {
             let jwe = body::jwe(call.services(), &caller, &text)?;
@@ -45,10 +42,11 @@ pub(in crate::http) async fn create<C: CardCall>(call: C) -> Result<HttpResponse
     let new = NewVirtualCard {
         body,
         recipient: enc.public_key,
-        proof,
+        proof: proof.map(|proof| issue_proof(proof, key)),
     };
     let request = call.scoped(request);
-    send(create_virtual::create_virtual(call.services(), &caller, new, &request).await?)
+    let admit = || call.rates().reveals.check(&caller.user.id);
+    send(create_virtual::create_virtual(call.services(), &caller, new, &request, admit).await?)
 }
 
 fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
@@ -56,7 +54,7 @@ fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
     let balance = fields.integer("balanceId", |number| Ok(BalanceId(number)));
     let name = fields.optional_text("name", CardName::parse);
     if key_missing {
-        fields.refuse(IDEMPOTENCY_KEY, PROOF_NEEDS_KEY);
+        fields.refuse(KEY_HEADER, PROOF_NEEDS_KEY);
     }
     fields.finish(|| {
         Some(CardWish {
@@ -66,29 +64,17 @@ fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
     })
 }
 
-enum ProofHeaders {
-    None,
-    Keyed(IssueProof),
-    WithoutKey,
-}
-
-fn issue_proof(call: &Call) -> Result<ProofHeaders, Error> {
-    let Some(holder_proof) = call.holder_proof()? else {
-        return Ok(ProofHeaders::None);
-    };
-    Ok(match call.idempotency_key()? {
-        Some(issue_key) => ProofHeaders::Keyed(IssueProof {
-            holder_proof,
-            issue_key,
-        }),
-        None => ProofHeaders::WithoutKey,
+fn issue_proof(holder_proof: Option<String>, key: Option<IdempotencyKey>) -> Option<IssueProof> {
+    Some(IssueProof {
+        holder_proof: holder_proof?,
+        issue_key: key?,
     })
 }
 
 fn key_missing() -> FieldError {
     let Rule { code, message } = PROOF_NEEDS_KEY;
     FieldError {
-        field: IDEMPOTENCY_KEY.into(),
+        field: KEY_HEADER.into(),
         code: code.into(),
         message: message.into(),
     }

@@ -24,7 +24,7 @@ pub(in crate::http) async fn print<C: CardCall>(call: C) -> Result<HttpResponse,
     let plastic = Plastic {
         payload,
         recipient: enc.public_key,
-        holder_proof: call.holder_proof()?,
+        holder_proof: call.holder_proof(),
     };
     let request = call.scoped(request);
     send(print::print(call.services(), &caller, card.id, plastic, &request).await?)

@@ -24,7 +24,7 @@ pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, E
     let pin = NewPin {
         payload,
         recipient: enc.public_key,
-        holder_proof: call.holder_proof()?,
+        holder_proof: call.holder_proof(),
     };
     let request = call.scoped(request);
     send(set_pin::set_pin(call.services(), &caller, &card, pin, &request).await?)

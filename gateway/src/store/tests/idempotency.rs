@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::idempotency::{Answer, Claimed, Claims, KEPT_FOR, Request, free_all, sweep};
+use crate::store::idempotency::{Answer, Claimed, Claims, KEPT_FOR, Request, complete, free_all, sweep};
 use time::Duration;
 
 fn request(body: u8) -> Request {
@@ -57,6 +57,31 @@ async fn the_same_request_gets_the_first_answer_byte_for_byte_and_another_one_is
 }
 
 #[tokio::test]
+async fn an_answer_that_is_filed_is_not_filed_over() {
+    for test in databases().await {
+        let claims = Claims::of_process("one".to_owned());
+        let Claimed::Open(open) = claim(&test.db, &claims, &request(1), NOON).await else {
+            panic!("not open")
+        };
+        let later = Answer {
+            body: b"later".to_vec(),
+            ..answer()
+        };
+        let mut tx = test.db.begin().await.unwrap();
+        for given in [answer(), later.clone()] {
+            let holds = complete(&mut tx, open.entry(), given).await.unwrap();
+            assert_eq!(holds, answer(), "{}", test.engine);
+        }
+        open.complete(&mut tx, &later).await.unwrap();
+        tx.commit().await.unwrap();
+        match claim(&test.db, &claims, &request(1), NOON).await {
+            Claimed::Replay(replayed) => assert_eq!(replayed, answer(), "{}", test.engine),
+            other => panic!("{}: {other:?}", test.engine),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_under_way_is_not_begun_twice_and_a_dropped_one_is_resumed() {
     for test in databases().await {
         let claims = Claims::of_process("one".to_owned());
@@ -72,11 +97,13 @@ async fn a_request_under_way_is_not_begun_twice_and_a_dropped_one_is_resumed() {
             test.engine
         );
         let entry = first.entry();
+        assert_eq!(first.resumed_from(), None);
         drop(first);
         let Claimed::Open(second) = claim(&test.db, &claims, &request(1), NOON).await else {
             panic!("not resumed")
         };
         assert_eq!(second.entry(), entry, "{}", test.engine);
+        assert_eq!(second.resumed_from(), Some(NOON));
     }
 }
 

@@ -127,10 +127,15 @@ async fn only_pending_rows_are_found_by_age_and_deleted() {
         let active = user(&test.db, "acme", 1).await;
         let waiting = pending(&test.db, "acme", None, None).await.unwrap();
         let mut tx = test.db.begin().await.unwrap();
-        assert!(users::pending_since(&mut tx, NOON, 10).await.unwrap().is_empty());
+        assert!(
+            users::pending_since(&mut tx, NOON, UserId(0), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let later = NOON + Duration::seconds(1);
         assert_eq!(
-            users::pending_since(&mut tx, later, 10).await.unwrap(),
+            users::pending_since(&mut tx, later, UserId(0), 10).await.unwrap(),
             vec![waiting.clone()],
             "{}",
             test.engine
@@ -138,7 +143,12 @@ async fn only_pending_rows_are_found_by_age_and_deleted() {
         users::delete_pending(&mut tx, waiting.id).await.unwrap();
         users::delete_pending(&mut tx, active).await.unwrap();
         assert!(users::find(&mut tx, active).await.unwrap().is_some());
-        assert!(users::pending_since(&mut tx, later, 10).await.unwrap().is_empty());
+        assert!(
+            users::pending_since(&mut tx, later, UserId(0), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 }
 
