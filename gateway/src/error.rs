@@ -64,6 +64,8 @@ pub enum Code {
     KycAccepted,
     /// The user has no such balance in use.
     BalanceRequired,
+    /// The user has as many balances as are allowed.
+    TooManyBalances,
     /// The partner has a user of this name.
     ExternalIdTaken,
     /// The same request is still being worked on.
@@ -110,13 +112,19 @@ pub enum Code {
     Internal,
     /// The vault is away or locked.
     VaultUnavailable,
-    /// The database is away or busy.
+    /// The vault waits for its officers: of readiness only.
+    VaultLocked,
+    /// The vault does not answer: of readiness only.
+    VaultUnreachable,
+    /// The database is away, busy or full.
     StoreUnavailable,
+    /// More is asked for at once than this machine can work on.
+    Busy,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 51] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -140,6 +148,7 @@ impl Code {
         Self::KycInProgress,
         Self::KycAccepted,
         Self::BalanceRequired,
+        Self::TooManyBalances,
         Self::ExternalIdTaken,
         Self::IdempotencyInFlight,
         Self::LockIrreversible,
@@ -163,7 +172,10 @@ impl Code {
         Self::TooManyRequests,
         Self::Internal,
         Self::VaultUnavailable,
+        Self::VaultLocked,
+        Self::VaultUnreachable,
         Self::StoreUnavailable,
+        Self::Busy,
     ];
 
     /// Status, name and sentence: the whole table.
@@ -195,6 +207,7 @@ impl Code {
             Self::KycInProgress => (S::CONFLICT, "KYC_IN_PROGRESS", "An application waits for a decision already."),
             Self::KycAccepted => (S::CONFLICT, "KYC_ACCEPTED", "The user's identity is established already."),
             Self::BalanceRequired => (S::CONFLICT, "BALANCE_REQUIRED", "The user has no such balance in use."),
+            Self::TooManyBalances => (S::CONFLICT, "TOO_MANY_BALANCES", "The user has as many balances as are allowed."),
             Self::ExternalIdTaken => (S::CONFLICT, "EXTERNAL_ID_TAKEN", "There is a user with this externalId."),
             Self::IdempotencyInFlight => (S::CONFLICT, "IDEMPOTENCY_IN_FLIGHT", "The same request is still being worked on."),
             Self::LockIrreversible => (S::CONFLICT, "LOCK_IRREVERSIBLE", "The card is locked for good."),
@@ -218,7 +231,10 @@ impl Code {
             Self::TooManyRequests => (S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "Too many requests."),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "INTERNAL", "Something is broken on our side."),
             Self::VaultUnavailable => (S::SERVICE_UNAVAILABLE, "VAULT_UNAVAILABLE", "The vault cannot be asked at the moment."),
+            Self::VaultLocked => (S::SERVICE_UNAVAILABLE, "VAULT_LOCKED", "The vault waits for its officers."),
+            Self::VaultUnreachable => (S::SERVICE_UNAVAILABLE, "VAULT_UNREACHABLE", "The vault does not answer."),
             Self::StoreUnavailable => (S::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", "The database cannot be asked at the moment."),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "BUSY", "Too much is asked for at the moment."),
         }
     }
 }

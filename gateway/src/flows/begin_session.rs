@@ -17,6 +17,14 @@ use crate::store::{Tx, sessions};
 
 /// What a session token begins with.
 const PREFIX: &str = "ses_";
+/// Characters of a session token: the prefix, and 256 bits in base64url.
+const LENGTH: usize = PREFIX.len() + 43;
+
+/// Whether this has the form of a session token: nobody looks up what has not.
+#[must_use]
+pub fn has_form_of_token(text: &str) -> bool {
+    text.len() == LENGTH && text.starts_with(PREFIX)
+}
 
 /// A session as it is handed to the app.
 pub struct NewSession {

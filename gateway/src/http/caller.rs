@@ -21,6 +21,7 @@ use crate::domain::installation::InstallationId;
 use crate::domain::lock::Party;
 use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
+use crate::flows::begin_session::has_form_of_token;
 use crate::store::{idempotency, sessions, users};
 
 /// A stranger on a path that is open to strangers.
@@ -104,10 +105,14 @@ pub struct Customer {
 impl Customer {
     /// Scopes a request to the caller.
     #[must_use]
-    pub fn scoped(&self, mut request: idempotency::Request) -> idempotency::Request {
-        request.scope = format!("{} {}", self.scope, request.scope);
-        request
+    pub fn scoped(&self, request: idempotency::Request) -> idempotency::Request {
+        scoped_to(&self.scope, request)
     }
+}
+
+fn scoped_to(caller: &str, mut request: idempotency::Request) -> idempotency::Request {
+    request.scope = format!("{caller} {}", request.scope);
+    request
 }
 
 impl PartnerCall {
@@ -137,14 +142,17 @@ impl PartnerCall {
     /// For whom the vault is told that we act.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        self.call.actor_of(format!("partner:{}", self.partner), None)
+        self.call.actor_of(self.scope(), None)
     }
 
     /// Scopes a request to this partner.
     #[must_use]
-    pub fn scoped(&self, mut request: idempotency::Request) -> idempotency::Request {
-        request.scope = format!("partner:{} {}", self.partner, request.scope);
-        request
+    pub fn scoped(&self, request: idempotency::Request) -> idempotency::Request {
+        scoped_to(&self.scope(), request)
+    }
+
+    fn scope(&self) -> String {
+        format!("partner:{}", self.partner)
     }
 
     /// The partner about the user whom the path names.
@@ -152,8 +160,7 @@ impl PartnerCall {
     /// # Errors
     /// As [`PartnerCall::customer`].
     pub async fn into_customer(self) -> Result<Customer, Error> {
-        let (user, actor) = (self.customer().await?, self.actor());
-        let scope = format!("partner:{}", self.partner);
+        let (user, actor, scope) = (self.customer().await?, self.actor(), self.scope());
         Ok(Customer {
             call: self.call,
             user,
@@ -234,10 +241,10 @@ impl FromRequest for UserCall {
     }
 }
 
-/// The token of `Bearer <token>` (RFC 6750 §2.1; the scheme's case does not matter).
+/// The token of `Bearer <token>` (RFC 6750 §2.1; the scheme's case does not matter), if it can be one of ours.
 fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && token.len() <= 128).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && has_form_of_token(token)).then_some(token)
 }
 
 impl FromRequest for PartnerCall {
@@ -260,5 +267,26 @@ impl FromRequest for PartnerCall {
                 call,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_a_token_of_ours_is_looked_up() {
+        let token = format!("ses_{}", "a".repeat(43));
+        for scheme in ["Bearer", "bearer"] {
+            assert_eq!(bearer_token(&format!("{scheme} {token}")), Some(token.as_str()));
+        }
+        for bad in [
+            token.clone(),
+            format!("Basic {token}"),
+            format!("Bearer {token}a"),
+            "Bearer ses_".to_owned(),
+        ] {
+            assert_eq!(bearer_token(&bad), None, "{bad}");
+        }
     }
 }

@@ -6,14 +6,15 @@ use serde::Serialize;
 
 use super::answer::send_json;
 use super::caller::OpenCall;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::flows::vault_state::{VaultState, vault_state};
+
+/// Seconds after which readiness is worth another look: the vault's state is looked up once a second.
+const RETRY_AFTER_SECONDS: u32 = 1;
 
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
 }
 
 /// `GET /health/live`: the process answers.
@@ -21,44 +22,26 @@ struct Health {
 /// # Errors
 /// 429 beyond the rate of strangers.
 pub(super) async fn live(_call: OpenCall) -> Result<HttpResponse, Error> {
-    send_json(
-        StatusCode::OK,
-        &Health {
-            status: "live",
-            reason: None,
-        },
-    )
+    send_json(StatusCode::OK, &Health { status: "live" })
 }
 
-/// `GET /health/ready`, and `GET /health` for those who know no more: database and vault can be worked with; else 503 with the reason.
+/// `GET /health/ready`, and `GET /health` for those who know no more: database and vault can be worked with.
 ///
 /// # Errors
-/// 429 beyond the rate of strangers.
+/// 503 `STORE_UNAVAILABLE`, `VAULT_LOCKED` or `VAULT_UNREACHABLE`; 429 beyond the rate of strangers.
 pub(super) async fn ready(call: OpenCall) -> Result<HttpResponse, Error> {
     let services = call.services();
-    let reason = if services.db.ping().await.is_err() {
-        Some("STORE_UNAVAILABLE")
+    let missing = if services.db.ping().await.is_err() {
+        Some(Code::StoreUnavailable)
     } else {
         match vault_state(services).await {
             VaultState::Ready => None,
-            VaultState::Locked => Some("VAULT_LOCKED"),
-            VaultState::Unreachable => Some("VAULT_UNREACHABLE"),
+            VaultState::Locked => Some(Code::VaultLocked),
+            VaultState::Unreachable => Some(Code::VaultUnreachable),
         }
     };
-    match reason {
-        None => send_json(
-            StatusCode::OK,
-            &Health {
-                status: "ready",
-                reason: None,
-            },
-        ),
-        Some(reason) => send_json(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &Health {
-                status: "not ready",
-                reason: Some(reason),
-            },
-        ),
+    match missing {
+        None => send_json(StatusCode::OK, &Health { status: "ready" }),
+        Some(code) => Err(Error::from(code).retry_after(RETRY_AFTER_SECONDS)),
     }
 }

@@ -59,6 +59,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub caller: CallerKind,
+    /// Whether the verb is GET and HEAD is answered beside it, by the same door less the body.
+    pub head: bool,
     door: fn() -> actix_web::Route,
 }
 
@@ -72,6 +74,18 @@ const fn route(
         method,
         path,
         caller,
+        head: false,
+        door,
+    }
+}
+
+/// A GET that costs nothing and shows nothing secret, so that HEAD may come beside it (RFC 9110 section 9.3.2).
+const fn readable(path: &'static str, caller: CallerKind, door: fn() -> actix_web::Route) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        caller,
+        head: true,
         door,
     }
 }
@@ -86,26 +100,26 @@ const DELETE: Method = Method::DELETE;
 /// The listener for phones and browsers.
 #[rustfmt::skip]
 pub const PUBLIC: &[Route] = &[
-    route(GET, "/health", Open, || web::to(health::ready)),
-    route(GET, "/health/live", Open, || web::to(health::live)),
-    route(GET, "/health/ready", Open, || web::to(health::ready)),
+    readable("/health", Open, || web::to(health::ready)),
+    readable("/health/live", Open, || web::to(health::live)),
+    readable("/health/ready", Open, || web::to(health::ready)),
 
-    route(GET, "/customers/public-key", Open, || web::to(public_key::for_anyone)),
+    readable("/customers/public-key", Open, || web::to(public_key::for_anyone)),
     route(POST, "/customers/pair", Open, || web::to(customers::pair::pair)),
     route(POST, "/customers/sessions/challenge", Open, || web::to(customers::sessions::challenge)),
     route(POST, "/customers/sessions", Open, || web::to(customers::sessions::create)),
     route(DELETE, "/customers/me/session", User, || web::to(customers::sessions::delete)),
 
-    route(GET, "/customers/me", User, || web::to(customers::me)),
+    readable("/customers/me", User, || web::to(customers::me)),
     route(POST, "/customers/me/register", User, || web::to(customers::register)),
-    route(GET, "/customers/me/kyc", User, || web::to(customers::get_kyc)),
+    readable("/customers/me/kyc", User, || web::to(customers::get_kyc)),
     route(POST, "/customers/me/challenge", User, || web::to(customers::challenge)),
     route(POST, "/customers/me/balances", User, || web::to(customers::create_balance)),
-    route(GET, "/customers/me/balances", User, || web::to(customers::list_balances)),
-    route(GET, "/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance)),
+    readable("/customers/me/balances", User, || web::to(customers::list_balances)),
+    readable("/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance)),
 
     route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>)),
-    route(GET, "/customers/me/cards", User, || web::to(cards::list::list::<UserCall>)),
+    readable("/customers/me/cards", User, || web::to(cards::list::list::<UserCall>)),
     route(GET, "/customers/me/cards/{cardId}", User, || web::to(cards::reveal::reveal::<UserCall>)),
     route(DELETE, "/customers/me/cards/{cardId}", User, || web::to(cards::remove::remove::<UserCall>)),
     route(POST, "/customers/me/cards/{cardId}/challenge", User, || web::to(cards::challenge::challenge::<UserCall>)),
@@ -119,21 +133,21 @@ pub const PUBLIC: &[Route] = &[
 /// The listener for partners' servers.
 #[rustfmt::skip]
 pub const PARTNER: &[Route] = &[
-    route(GET, "/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners)),
+    readable("/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners)),
     route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create)),
-    route(GET, "/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get)),
+    readable("/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get)),
     route(PUT, "/lifecycle/v1/users/{userId}/kyc", Partner, || web::to(lifecycle::users::put_kyc)),
     route(POST, "/lifecycle/v1/users/{userId}/activation-codes", Partner, || web::to(lifecycle::users::create_code)),
 
     route(POST, "/secure/customers/{customerId}/register", Partner, || web::to(secure::register)),
-    route(GET, "/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc)),
+    readable("/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc)),
     route(POST, "/secure/customers/{customerId}/challenge", Partner, || web::to(secure::challenge)),
     route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance)),
-    route(GET, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances)),
-    route(GET, "/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance)),
+    readable("/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances)),
+    readable("/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance)),
 
     route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>)),
-    route(GET, "/secure/customers/{customerId}/cards", Partner, || web::to(cards::list::list::<PartnerCall>)),
+    readable("/secure/customers/{customerId}/cards", Partner, || web::to(cards::list::list::<PartnerCall>)),
     route(GET, "/secure/customers/{customerId}/cards/{cardId}", Partner, || web::to(cards::reveal::reveal::<PartnerCall>)),
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/challenge", Partner, || web::to(cards::challenge::challenge::<PartnerCall>)),
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/print", Partner, || web::to(cards::print::print::<PartnerCall>)),
@@ -156,12 +170,18 @@ pub(crate) fn configure(
     }
     // Patterns sort before what they would swallow: `{` comes after every letter, so a word wins over a parameter.
     for (path, routes) in by_path {
-        let methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
-        let allowed = methods.join(", ");
+        let methods = routes.iter().flat_map(|route| {
+            let head = route.head.then_some(Method::HEAD.as_str());
+            [route.method.as_str()].into_iter().chain(head)
+        });
+        let allowed = methods.collect::<Vec<_>>().join(", ");
         let mut resource = web::resource(path)
             .default_service(web::to(move |request| wrong_method(request, allowed.clone())));
         for route in routes {
             resource = resource.route((route.door)().method(route.method.clone()));
+            if route.head {
+                resource = resource.route((route.door)().method(Method::HEAD));
+            }
         }
         config.service(resource);
     }

@@ -162,8 +162,21 @@ async fn unknown_paths_and_wrong_methods_are_told_apart() {
         .call(call(&PUT, "/customers/me/balances").to_request())
         .await
         .unwrap();
-    assert_eq!(answer.headers().get("allow").unwrap(), "POST, GET");
+    assert_eq!(answer.headers().get("allow").unwrap(), "POST, GET, HEAD");
     assert_eq!(problem(answer).await.code(), "METHOD_NOT_ALLOWED");
+}
+
+#[actix_web::test]
+async fn head_is_answered_beside_every_get_but_the_reveal() {
+    let stage = stages().await.remove(0);
+    for routes in [PUBLIC, PARTNER] {
+        let app = listener(&stage, routes).await;
+        for route in routes.iter().filter(|route| route.method == GET) {
+            let head = call(&Method::HEAD, &concrete(route.path)).to_request();
+            let known = app.call(head).await.unwrap().status().as_u16() != 405;
+            assert_eq!(known, !route.path.ends_with("{cardId}"), "{}", route.path);
+        }
+    }
 }
 
 #[actix_web::test]
@@ -202,11 +215,8 @@ async fn without_a_vault_the_gateway_lives_and_is_not_ready() {
     assert_eq!(live.status().as_u16(), 200);
     let ready = app.call(call(&GET, "/health/ready").to_request()).await.unwrap();
     assert_eq!(ready.status().as_u16(), 503);
-    let body = to_bytes(ready.into_body()).await.unwrap();
-    assert_eq!(
-        &body[..],
-        br#"{"status":"not ready","reason":"VAULT_UNREACHABLE"}"#
-    );
+    assert_eq!(ready.headers().get("retry-after").unwrap(), "1");
+    assert_eq!(problem(ready).await.code(), "VAULT_UNREACHABLE");
     let keys = app
         .call(call(&GET, "/customers/public-key").to_request())
         .await
