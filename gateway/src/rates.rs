@@ -1,10 +1,11 @@
 //! How often somebody may ask, by governor (GCRA): keyed by address, user and installation. The table of keys is swept
-//! and bounded, so that a stranger with many addresses fills no memory.
+//! and bounded, so that a stranger with many addresses fills no memory; nor does he shut others out by filling it.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
@@ -14,14 +15,21 @@ use crate::domain::installation::InstallationId;
 use crate::domain::user::UserId;
 use crate::error::Error;
 
-/// Most keys of one limit. Beyond that, idle keys are dropped; if all are busy, newcomers are refused.
+/// Most keys of one limit. Beyond that, idle keys are dropped; while all are busy, keys are counted by bucket.
 const KEYS_MAX: usize = 100_000;
+/// Buckets that keys share then, by a hash that nobody outside can foretell.
+const BUCKETS: u64 = 1 << 16;
+/// A full table is searched for idle keys no more often than this.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// One limit.
 pub struct Rate<K: Hash + Eq + Clone> {
     limiter: DefaultKeyedRateLimiter<K>,
+    buckets: DefaultKeyedRateLimiter<u64>,
+    hasher: RandomState,
+    swept: Mutex<Option<Instant>>,
     clock: DefaultClock,
 }
 
@@ -33,6 +41,9 @@ impl<K: Hash + Eq + Clone> Rate<K> {
             .allow_burst(burst);
         Self {
             limiter: DefaultKeyedRateLimiter::keyed(quota),
+            buckets: DefaultKeyedRateLimiter::keyed(quota),
+            hasher: RandomState::new(),
+            swept: Mutex::new(None),
             clock: DefaultClock::default(),
         }
     }
@@ -42,13 +53,13 @@ impl<K: Hash + Eq + Clone> Rate<K> {
     /// # Errors
     /// 429 with the seconds after which one more is allowed.
     pub fn check(&self, key: &K) -> Result<(), Error> {
-        if self.limiter.len() >= KEYS_MAX {
-            self.sweep();
-            if self.limiter.len() >= KEYS_MAX {
-                return Err(Error::too_many(1));
-            }
-        }
-        self.limiter.check_key(key).map_err(|until| {
+        let counted = if self.is_full() {
+            let bucket = self.hasher.hash_one(key) % BUCKETS;
+            self.buckets.check_key(&bucket)
+        } else {
+            self.limiter.check_key(key)
+        };
+        counted.map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
             Error::too_many(
                 u32::try_from(wait.as_secs())
@@ -58,20 +69,46 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         })
     }
 
+    /// Whether there is no room for another key, idle ones dropped.
+    fn is_full(&self) -> bool {
+        if self.limiter.len() < KEYS_MAX {
+            return false;
+        }
+        if self.is_time_to_sweep(Instant::now()) {
+            self.sweep();
+        }
+        self.limiter.len() >= KEYS_MAX
+    }
+
+    fn is_time_to_sweep(&self, now: Instant) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = swept.is_none_or(|last| now.duration_since(last) >= SWEEP_EVERY);
+        if due {
+            *swept = Some(now);
+        }
+        due
+    }
+
     fn sweep(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
+        self.buckets.retain_recent();
+        self.buckets.shrink_to_fit();
     }
 }
 
-/// Every limit of the gateway.
+/// Logins, by installation. Flows count them, once the device has proved itself: a stranger who knows a number locks nobody out.
+#[must_use]
+pub fn installation_logins(limits: &Limits) -> Rate<InstallationId> {
+    Rate::new(limits.logins_per_minute_per_installation, MINUTE)
+}
+
+/// The limits that doors count.
 pub struct Rates {
     /// Attempts to pair, by address.
     pub pairings: Rate<IpAddr>,
     /// Logins and login challenges, by address.
     pub logins: Rate<IpAddr>,
-    /// Logins, by installation.
-    pub installation_logins: Rate<InstallationId>,
     /// Holder and card challenges, by user.
     pub challenges: Rate<UserId>,
     /// Answers with card data, by user.
@@ -87,7 +124,6 @@ impl Rates {
         Self {
             pairings: Rate::new(limits.pairings_per_minute_per_address, MINUTE),
             logins: Rate::new(limits.logins_per_minute_per_address, MINUTE),
-            installation_logins: Rate::new(limits.logins_per_minute_per_installation, MINUTE),
             challenges: Rate::new(limits.challenges_per_minute_per_user, MINUTE),
             reveals: Rate::new(limits.reveals_per_hour_per_user, HOUR),
             anonymous: Rate::new(limits.anonymous_per_minute_per_address, MINUTE),
@@ -98,7 +134,6 @@ impl Rates {
     pub fn sweep(&self) {
         self.pairings.sweep();
         self.logins.sweep();
-        self.installation_logins.sweep();
         self.challenges.sweep();
         self.reveals.sweep();
         self.anonymous.sweep();
@@ -134,13 +169,25 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_keys_is_bounded() {
-        let rate = Rate::new(1, HOUR);
+    fn a_full_table_grows_no_more_and_shuts_nobody_out() {
+        let rate = Rate::new(2, HOUR);
         for key in 0..KEYS_MAX {
             rate.check(&key).unwrap();
         }
-        assert_eq!(rate.check(&KEYS_MAX).unwrap_err().code(), Code::TooManyRequests);
-        assert!(rate.limiter.len() <= KEYS_MAX);
+        let newcomer = KEYS_MAX;
+        rate.check(&newcomer).unwrap();
+        rate.check(&newcomer).unwrap();
+        assert_eq!(rate.check(&newcomer).unwrap_err().code(), Code::TooManyRequests);
+        assert_eq!(rate.limiter.len(), KEYS_MAX);
+    }
+
+    #[test]
+    fn a_full_table_is_swept_at_most_once_a_second() {
+        let rate = Rate::<UserId>::new(1, HOUR);
+        let now = Instant::now();
+        assert!(rate.is_time_to_sweep(now));
+        assert!(!rate.is_time_to_sweep(now + SWEEP_EVERY / 2));
+        assert!(rate.is_time_to_sweep(now + SWEEP_EVERY));
     }
 
     #[test]

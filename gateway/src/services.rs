@@ -11,11 +11,13 @@ use time::OffsetDateTime;
 
 use crate::clients::vault::VaultClient;
 use crate::config::{Config, Program};
+use crate::domain::installation::InstallationId;
 use crate::domain::user::User;
 use crate::error::Error;
 use crate::flows::pin_hash::PinHasher;
 use crate::flows::vault_keys::VaultKeysCache;
 use crate::flows::vault_state::VaultStateCache;
+use crate::rates::{Rate, installation_logins};
 use crate::store::Db;
 use crate::store::idempotency::Claims;
 
@@ -35,6 +37,8 @@ pub struct Services {
     pub config: Config,
     /// Hashes app PINs, few at a time.
     pub pins: PinHasher,
+    /// How often an installation may log in.
+    pub installation_logins: Rate<InstallationId>,
     /// The vault's public keys.
     pub vault_keys: VaultKeysCache,
     /// Whether the vault is locked.
@@ -56,6 +60,7 @@ impl Services {
             clock,
             pins: PinHasher::new(&random)?,
             random,
+            installation_logins: installation_logins(&config.limits),
             config,
             vault_keys: VaultKeysCache::default(),
             vault_state: VaultStateCache::default(),

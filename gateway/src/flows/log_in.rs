@@ -1,7 +1,8 @@
 //! Logs an installation in: a challenge, then its signature by the device's key together with the app's PIN.
 //!
 //! What is wrong is never told: an unknown installation is answered like a wrong PIN, after the same work. The PIN's
-//! counter moves only for those who hold the device's key, so that no stranger locks an installation.
+//! counter moves only for those who hold the device's key, so that no stranger locks an installation;
+//! nor are logins of an installation counted for others.
 
 use shared::jws::session_proof;
 use time::{Duration, OffsetDateTime};
@@ -62,9 +63,12 @@ pub struct Login {
 /// Begins a session.
 ///
 /// # Errors
-/// `AUTHENTICATION_FAILED`; 429 while the installation is locked for too many wrong PINs.
+/// `AUTHENTICATION_FAILED`; 429 while the installation is locked for too many wrong PINs, or logs in too often; 503 while
+/// too many log in at once.
 pub async fn log_in(services: &Services, mut request: Request, login: Login) -> Result<NewSession, Error> {
     request.scope = format!("installation:{} {}", login.installation.0, request.scope);
+    // Before anything is spent or counted: who is turned away for want of a core has lost nothing.
+    let turn = services.pins.turn().await?;
     let mut tx = services.db.begin().await?;
     let claim = match open(services, &mut tx, &request).await? {
         Opened::Replay(kept) => {
@@ -81,7 +85,7 @@ pub async fn log_in(services: &Services, mut request: Request, login: Login) -> 
             claim.abandon(&mut tx).await?;
             tx.commit().await?;
             if refused.code() == Code::AuthenticationFailed {
-                services.pins.verify(login.pin, None).await?;
+                services.pins.verify(turn, login.pin, None).await?;
             }
             return Err(refused);
         }
@@ -90,7 +94,7 @@ pub async fn log_in(services: &Services, mut request: Request, login: Login) -> 
 
     let right = services
         .pins
-        .verify(login.pin, Some(installation.pin_hash))
+        .verify(turn, login.pin, Some(installation.pin_hash))
         .await?;
     let mut tx = services.db.begin().await?;
     // Not cleared: revoked in the meantime.
@@ -118,6 +122,7 @@ async fn admit(services: &Services, tx: &mut Tx, login: &Login) -> Result<Instal
     if !meant || !sessions::spend_challenge(tx, &challenge_hash, installation.id, now).await? {
         return Err(failed());
     }
+    services.installation_logins.check(&installation.id)?;
     let settings = &services.config.sessions;
     let (allowed, locked_for) = (
         i64::from(settings.pin_tries),

@@ -70,7 +70,6 @@ pub(in crate::http) async fn create(mut call: OpenCall) -> Result<HttpResponse, 
             pin: pin?,
         })
     })?;
-    call.rates().installation_logins.check(&login.installation)?;
     let session = log_in(call.services(), request, login).await?;
     let view = SessionView {
         session_token: &session.token,
