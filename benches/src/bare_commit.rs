@@ -12,6 +12,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::task::JoinSet;
 use vault::store::{Store, StoreOptions, Tree, TxnError};
 
+use crate::meter::Meter;
+
 /// Entries looked at for the size of a tree's entries.
 const SAMPLE: usize = 512;
 
@@ -75,17 +77,30 @@ fn median_entry(store: &Store, tree: Tree, from: Bound<&[u8]>) -> Result<EntrySi
     Ok(EntrySize { tree, key, value })
 }
 
-/// Commits a second with `writers` writers over `time`, into a new store in `directory`.
+/// What bare group commit reached.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BareRate {
+    /// Writers at once.
+    pub writers: usize,
+    /// Commits a second.
+    pub rate: f64,
+    /// CPU time of store and writers together, microseconds a commit.
+    pub micros: f64,
+}
+
+/// Commits with `writers` writers over `time`, into a new store in `directory`.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn rate(directory: &Path, shape: &Shape, writers: usize, time: Duration) -> Result<f64> {
+pub async fn rate(directory: &Path, shape: &Shape, writers: usize, time: Duration) -> Result<BareRate> {
     let options = StoreOptions {
         ballast_bytes: 0,
         ..StoreOptions::new(directory)
     };
     let store = Store::open(&options)?;
     let entries: Arc<[EntrySize]> = shape.0.as_slice().into();
+    let own = Meter::at(std::process::id());
+    let before = own.cpu()?;
     let (random, numbers, started) = (SystemRandom::new(), Arc::new(AtomicU64::new(0)), Instant::now());
     let mut tasks = JoinSet::new();
     for _ in 0..writers {
@@ -110,9 +125,14 @@ pub async fn rate(directory: &Path, shape: &Shape, writers: usize, time: Duratio
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    let (commits, elapsed) = (numbers.load(Ordering::Relaxed), started.elapsed());
+    let (commits, elapsed) = (numbers.load(Ordering::Relaxed) as f64, started.elapsed());
+    let spent = own.cpu()?.saturating_sub(before);
     store.close().await;
-    Ok(commits as f64 / elapsed.as_secs_f64())
+    Ok(BareRate {
+        writers,
+        rate: commits / elapsed.as_secs_f64(),
+        micros: spent.as_secs_f64() * 1_000_000.0 / commits.max(1.0),
+    })
 }
 
 type Write = (Tree, Vec<u8>, Vec<u8>);

@@ -2,6 +2,7 @@
 //! so that the client never takes more than one core.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +16,9 @@ use crate::wire::{Connection, Endpoint};
 const PREPARING_CONNECTIONS: usize = 64;
 /// Three digits of a latency are true.
 const DIGITS: u8 = 3;
+
+/// CPU time by the names of a process's threads.
+pub type Threads = BTreeMap<String, Duration>;
 
 /// Gives request after request; `None` ends the loop.
 pub type Requests<'a> = Box<dyn FnMut() -> Option<Vec<u8>> + 'a>;
@@ -45,6 +49,8 @@ pub struct Sample {
     pub latencies: Histogram<u64>,
     /// CPU time of each process, in the order of the load's.
     pub cpu: Vec<Duration>,
+    /// The same by the names of its threads.
+    pub threads: Vec<Threads>,
     /// Resident bytes of each process at the end.
     pub resident: Vec<u64>,
     /// CPU time of the client itself.
@@ -69,6 +75,7 @@ impl Load<'_> {
         let latencies = RefCell::new(Histogram::<u64>::new(DIGITS)?);
         let own = Meter::at(std::process::id());
         let (cpu_before, own_before) = (self.cpu()?, own.cpu()?);
+        let threads_before = self.threads()?;
         let started = Instant::now();
         let lanes = connections.into_iter().map(async |mut connection| {
             while started.elapsed() < self.time {
@@ -95,6 +102,7 @@ impl Load<'_> {
         try_join_all(lanes).await?;
         let elapsed = started.elapsed();
         let spent = self.cpu()?.into_iter().zip(cpu_before);
+        let threads = self.threads()?.into_iter().zip(&threads_before);
         let latencies = latencies.into_inner();
         Ok(Sample {
             operations: latencies.len(),
@@ -103,6 +111,7 @@ impl Load<'_> {
             cpu: spent
                 .map(|(after, before)| after.saturating_sub(before))
                 .collect(),
+            threads: threads.map(|(after, before)| difference(after, before)).collect(),
             resident: self
                 .processes
                 .iter()
@@ -116,6 +125,18 @@ impl Load<'_> {
     fn cpu(&self) -> Result<Vec<Duration>> {
         self.processes.iter().map(Meter::cpu).collect()
     }
+
+    fn threads(&self) -> Result<Vec<Threads>> {
+        self.processes.iter().map(Meter::cpu_by_thread).collect()
+    }
+}
+
+fn difference(after: Threads, before: &Threads) -> Threads {
+    let since = |(name, time): (String, Duration)| {
+        let earlier = before.get(&name).copied().unwrap_or_default();
+        (name, time.saturating_sub(earlier))
+    };
+    after.into_iter().map(since).collect()
 }
 
 impl Sample {
@@ -143,7 +164,9 @@ impl Sample {
         self.micros(self.client_cpu)
     }
 
-    fn micros(&self, time: Duration) -> f64 {
+    /// A time of this loop, microseconds an operation.
+    #[must_use]
+    pub fn micros(&self, time: Duration) -> f64 {
         time.as_secs_f64() * 1_000_000.0 / (self.operations.max(1)) as f64
     }
 }

@@ -1,5 +1,6 @@
 //! What a process has taken so far, as the kernel counts it (`/proc`, see proc(5)).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -31,6 +32,28 @@ impl Meter {
         Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
     }
 
+    /// CPU time of its threads by their names, numbers at the end left off: which part of the program takes it. Threads that
+    /// ended are not in it.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn cpu_by_thread(&self) -> Result<BTreeMap<String, Duration>> {
+        let mut threads = BTreeMap::new();
+        for thread in fs::read_dir(format!("/proc/{}/task", self.pid)).context("the process is gone")? {
+            let thread = thread?.path();
+            // A thread may end between the listing and the reading.
+            let Ok(name) = fs::read_to_string(thread.join("comm")) else {
+                continue;
+            };
+            let Ok(times) = fs::read_to_string(thread.join("schedstat")) else {
+                continue;
+            };
+            let on_cpu = times.split_ascii_whitespace().next().unwrap_or("0").parse()?;
+            *threads.entry(family(&name)).or_default() += Duration::from_nanos(on_cpu);
+        }
+        Ok(threads)
+    }
+
     /// Resident memory, in bytes.
     ///
     /// # Errors
@@ -44,6 +67,13 @@ impl Meter {
             .parse()?;
         Ok(pages * rustix::param::page_size() as u64)
     }
+}
+
+/// The name of a thread without the number that tells it from its siblings, fit for a table.
+fn family(name: &str) -> String {
+    name.trim_end()
+        .trim_end_matches(|c: char| c.is_ascii_digit() || "-:|".contains(c))
+        .to_owned()
 }
 
 /// `utime + stime`. The name, in parentheses, may hold anything: counted from its end.
@@ -66,6 +96,16 @@ mod tests {
         let stat = "42 (a ) b) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 4 0 1 2 3";
         assert_eq!(cpu_ticks(stat), Some(300));
         assert_eq!(cpu_ticks("42 (short) S"), None);
+    }
+
+    #[test]
+    fn siblings_share_a_name() {
+        assert_eq!(family("sled-io-3\n"), "sled-io");
+        assert_eq!(family("store-commit\n"), "store-commit");
+        assert_eq!(
+            family("actix-rt|system:0|arbiter:1\n"),
+            "actix-rt|system:0|arbiter"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use shared::vault_api::audit::AuditHead;
 use shared::vault_api::paths;
 use vault::config::Config;
 
-use crate::bare_commit::{self, Shape};
+use crate::bare_commit::{self, BareRate, Shape};
 use crate::closed_loop::{Load, Requests, Sample, prepared};
 use crate::crypto_steps::Steps;
 use crate::floor;
@@ -297,12 +297,9 @@ impl Run<'_> {
         let mut rates = Vec::with_capacity(CONNECTIONS.len());
         for writers in CONNECTIONS {
             let directory = self.plan.directory.join(format!("bare-{writers}"));
-            rates.push((
-                writers,
-                bare_rate(directory, shape.clone(), writers, self.plan.cell).await?,
-            ));
+            rates.push(bare_rate(directory, shape.clone(), writers, self.plan.cell).await?);
         }
-        let bare = rates.last().map_or(0.0, |(_, rate)| *rate);
+        let bare = rates.last().map_or(0.0, |bare| bare.rate);
         self.report.bare = Some((shape, rates));
         self.report.targets.push(Target {
             what: format!("vault issue ÷ bare group commit, {MOST_CONNECTIONS} connections"),
@@ -344,8 +341,8 @@ async fn audit_size(stand: &Stand) -> Result<u64> {
 }
 
 /// The writers get a runtime with all cores: this one has a single thread.
-async fn bare_rate(directory: PathBuf, shape: Shape, writers: usize, time: Duration) -> Result<f64> {
-    let work = move || -> Result<f64> {
+async fn bare_rate(directory: PathBuf, shape: Shape, writers: usize, time: Duration) -> Result<BareRate> {
+    let work = move || -> Result<BareRate> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let directory: &Path = &directory;
         std::fs::create_dir_all(directory)?;
@@ -369,6 +366,11 @@ fn add(total: &mut Option<Sample>, round: Sample) -> Result<()> {
     total.client_cpu += round.client_cpu;
     for (spent, more) in total.cpu.iter_mut().zip(&round.cpu) {
         *spent += *more;
+    }
+    for (threads, more) in total.threads.iter_mut().zip(round.threads) {
+        for (name, time) in more {
+            *threads.entry(name).or_default() += time;
+        }
     }
     total.resident = round.resident;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::bare_commit::Shape;
+use crate::bare_commit::{BareRate, Shape};
 use crate::closed_loop::Sample;
 use crate::crypto_steps::Steps;
 
@@ -21,17 +21,46 @@ struct ProcessRow {
     name: &'static str,
     micros: f64,
     resident_mib: f64,
+    threads: Vec<(String, f64)>,
+}
+
+/// Threads that take less of an operation than this, in microseconds, are not shown.
+const LEAST_MICROS: f64 = 1.0;
+
+impl ProcessRow {
+    fn new(name: &'static str, index: usize, sample: &Sample) -> Self {
+        let threads = sample.threads.get(index).into_iter().flatten();
+        let mut threads: Vec<(String, f64)> = threads
+            .map(|(name, time)| (name.clone(), sample.micros(*time)))
+            .filter(|(_, micros)| *micros >= LEAST_MICROS)
+            .collect();
+        threads.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Self {
+            name,
+            micros: sample.cpu_micros(index),
+            resident_mib: sample.resident.get(index).copied().unwrap_or_default() as f64 / f64::from(1 << 20),
+            threads,
+        }
+    }
+
+    fn shares(&self) -> String {
+        let shares: Vec<_> = self
+            .threads
+            .iter()
+            .map(|(name, micros)| format!("`{name}` {micros:.0}"))
+            .collect();
+        shares.join(" · ")
+    }
 }
 
 impl Row {
     /// A row for `sample`, whose processes are called `names`.
     #[must_use]
     pub fn new(operation: &str, connections: usize, names: &[&'static str], sample: &Sample) -> Self {
-        let processes = names.iter().enumerate().map(|(index, name)| ProcessRow {
-            name,
-            micros: sample.cpu_micros(index),
-            resident_mib: sample.resident.get(index).copied().unwrap_or_default() as f64 / f64::from(1 << 20),
-        });
+        let processes = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| ProcessRow::new(name, index, sample));
         Self {
             operation: operation.to_owned(),
             connections,
@@ -125,7 +154,7 @@ pub struct Report {
     /// The cryptographic steps.
     pub steps: Option<Steps>,
     /// What an issue writes, and bare group commits of it a second at each number of writers.
-    pub bare: Option<(Shape, Vec<(usize, f64)>)>,
+    pub bare: Option<(Shape, Vec<BareRate>)>,
     /// The targets.
     pub targets: Vec<Target>,
 }
@@ -141,11 +170,36 @@ impl fmt::Display for Report {
             writeln!(f, "{row}")?;
         }
         if let Some((shape, rates)) = &self.bare {
-            for (writers, rate) in rates {
+            for BareRate {
+                writers,
+                rate,
+                micros,
+            } in rates
+            {
                 let (keys, bytes) = (shape.keys(), shape.bytes());
+                let name = format!("bare group commit, {keys} keys, {bytes} bytes");
                 writeln!(
                     f,
-                    "| bare group commit, {keys} keys, {bytes} bytes | {writers} | {rate:.0} | | | | | |"
+                    "| {name} | {writers} | {rate:.0} | | | store and writers {micros:.1} | | |"
+                )?;
+            }
+        }
+        writeln!(
+            f,
+            "\n| operation | connections | process | CPU µs an operation by thread |\n|---|--:|---|---|"
+        )?;
+        for row in self.rows.iter().filter(|row| row.connections > 1) {
+            for process in row.processes.iter().filter(|process| process.threads.len() > 1) {
+                let Row {
+                    operation,
+                    connections,
+                    ..
+                } = row;
+                writeln!(
+                    f,
+                    "| {operation} | {connections} | {} | {} |",
+                    process.name,
+                    process.shares()
                 )?;
             }
         }
