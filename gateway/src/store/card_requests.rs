@@ -1,5 +1,6 @@
-//! What is being done to cards at the vault: written down before the vault is asked, repeated word for word until it has
-//! answered, struck off in the transaction of its effect. So a crash between the two neither loses nor doubles anything.
+//! What is being done to cards at the vault: written down before the vault is asked, repeated in the same words (but for
+//! the proof, which is good once) until it has answered, struck off in the transaction of its effect. So a crash between
+//! the two neither loses nor doubles anything.
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, HolderToken, IdempotencyKey};

@@ -73,6 +73,15 @@ impl Desk {
     }
 
     async fn create(&self, balance: BalanceId, proven: bool) -> Result<Answer, Error> {
+        self.create_if(balance, proven, Ok(())).await
+    }
+
+    async fn create_if(
+        &self,
+        balance: BalanceId,
+        proven: bool,
+        admitted: Result<(), Error>,
+    ) -> Result<Answer, Error> {
         let proof = proven.then(|| IssueProof {
             holder_proof: "a.b.c".to_owned(),
             issue_key: "key".parse().unwrap(),
@@ -84,7 +93,7 @@ impl Desk {
             proof: Ok(proof),
         };
         let caller = self.caller(Party::User).await;
-        create_virtual(self.services(), &caller, new, &request("key", 1), || Ok(())).await
+        create_virtual(self.services(), &caller, new, &request("key", 1), || admitted).await
     }
 
     async fn reset_cvv(
@@ -253,6 +262,19 @@ async fn a_repeat_is_carried_out_under_its_own_proof() {
         assert!(task.contains("a.b.c") && !task.contains("old.old"), "{task}");
         desk.create(desk.balance, false).await.unwrap_err();
         assert!(desk.written_task().await.contains("a.b.c"));
+    }
+}
+
+#[tokio::test]
+async fn a_creation_counts_as_a_reveal_when_it_shows_card_data_and_once_for_all_tries() {
+    for desk in desks().await {
+        let limited = || Err(Error::too_many(1));
+        let create = |proven| desk.create_if(desk.balance, proven, limited());
+        assert_eq!(code(create(true).await), Code::TooManyRequests);
+        assert_eq!(code(create(false).await), Code::VaultUnavailable);
+        assert_eq!(desk.count("idempotency").await, 0, "{}", desk.stage.engine);
+        desk.earlier_creation().await;
+        assert_eq!(code(create(true).await), Code::VaultUnavailable);
     }
 }
 
