@@ -4,6 +4,9 @@ use shared::money::Currency;
 
 use super::user::UserId;
 
+/// Most balances of a user that are not closed: more than anyone has currencies to keep apart.
+pub const BALANCES_MAX: i64 = 50;
+
 /// The gateway's number of a balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BalanceId(pub i64);

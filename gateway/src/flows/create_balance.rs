@@ -3,7 +3,7 @@
 use shared::money::Currency;
 
 use super::claimed::{Opened, open};
-use crate::domain::balance::Balance;
+use crate::domain::balance::{BALANCES_MAX, Balance};
 use crate::domain::kyc::KycStatus;
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
@@ -14,7 +14,7 @@ use crate::store::{balances, users};
 /// Creates the balance, in the program's currency if none is named; `render` writes the answer.
 ///
 /// # Errors
-/// `KYC_REQUIRED`.
+/// `KYC_REQUIRED`, `TOO_MANY_BALANCES`.
 pub async fn create_balance(
     services: &Services,
     request: &Request,
@@ -27,12 +27,15 @@ pub async fn create_balance(
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    // Locked until the end, so that no refusal of the identity comes in between.
+    // Locked until the end, so that neither a refusal of the identity nor another balance comes in between.
     let user = users::find_for_update(&mut tx, user)
         .await?
         .ok_or(Code::NotFound)?;
     if user.kyc != KycStatus::Accepted {
         return Err(Code::KycRequired.into());
+    }
+    if balances::count_open(&mut tx, user.id).await? >= BALANCES_MAX {
+        return Err(Code::TooManyBalances.into());
     }
     let program = services.program_of(&user)?;
     let currency = currency.unwrap_or(program.currency);

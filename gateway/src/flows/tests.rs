@@ -17,6 +17,7 @@ use super::pair_device::{Pairing, pair_device};
 use super::register_user::{Registration, register_user};
 use super::secret::hash;
 use super::set_kyc::{Decision, set_kyc};
+use crate::domain::balance::BALANCES_MAX;
 use crate::domain::installation::{AppPin, DeviceId, InstallationId};
 use crate::domain::kyc::KycStatus;
 use crate::domain::user::UserId;
@@ -186,6 +187,27 @@ async fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
             .unwrap();
         assert_eq!(refused.code(), Code::AuthenticationFailed);
     }
+}
+
+#[tokio::test]
+async fn only_the_device_itself_uses_up_the_logins_of_an_installation() {
+    let stage = stages().await.remove(0);
+    let services = &stage.services;
+    let phone = Phone::paired(services, user(&services.db, "partner", 1).await).await;
+    let thief = Phone {
+        signer: signer(),
+        installation: phone.installation,
+    };
+    let allowed = services.config.limits.logins_per_minute_per_installation;
+    for _ in 0..allowed {
+        let refused = thief.log_in(services, PIN).await.err().unwrap();
+        assert_eq!(refused.code(), Code::AuthenticationFailed);
+    }
+    for _ in 0..allowed {
+        phone.log_in(services, PIN).await.unwrap();
+    }
+    let refused = phone.log_in(services, PIN).await.err().unwrap();
+    assert_eq!(refused.code(), Code::TooManyRequests);
 }
 
 #[tokio::test]
@@ -448,6 +470,27 @@ async fn an_application_waits_and_a_refused_user_applies_again() {
             .await
             .unwrap();
         assert_eq!(apply().await, Err(Code::KycAccepted));
+    }
+}
+
+#[tokio::test]
+async fn a_user_has_only_so_many_balances() {
+    for stage in stages().await {
+        let services = &stage.services;
+        let ada = user(&services.db, "partner", 1).await;
+        set_kyc(services, ada, &decision(KycStatus::Accepted))
+            .await
+            .unwrap();
+        let create = || async {
+            create_balance(services, &request(None), ada, None, |_| Ok(answer()))
+                .await
+                .map_err(|error| error.code())
+        };
+        // The first came with the established identity.
+        for _ in 1..BALANCES_MAX {
+            assert!(create().await.is_ok(), "{}", stage.engine);
+        }
+        assert_eq!(create().await, Err(Code::TooManyBalances), "{}", stage.engine);
     }
 }
 

@@ -17,10 +17,13 @@ use crate::flows::cards::CardCaller;
 use crate::flows::create_balance::create_balance;
 use crate::store::{balances, cards};
 
-/// Most cards that are shown with a balance; the list of cards has them all.
-const CARDS_SHOWN: i64 = 100;
+/// Most cards that are shown with a balance; where there are more, the answer says so, and the list of cards has them all.
+const CARDS_SHOWN: usize = 100;
+/// One more than is shown tells whether there are more.
+const CARDS_ASKED: i64 = 101;
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct BalanceView {
     id: i64,
     currency: &'static str,
@@ -28,10 +31,15 @@ struct BalanceView {
     available: i64,
     state: &'static str,
     cards: Vec<Value>,
+    /// Whether the balance has cards beyond those shown.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more_cards: bool,
 }
 
 impl BalanceView {
+    /// A balance with those of `cards` that are its own.
     fn of(balance: &Balance, cards: &[Card], party: Party, rules: CardRules) -> Result<Self, Error> {
+        let mut own = cards.iter().filter(|card| card.balance == balance.id);
         let overflow = || Error::internal("a balance's sums overflow");
         Ok(Self {
             id: balance.id.0,
@@ -39,11 +47,13 @@ impl BalanceView {
             value: balance.sums.value().ok_or_else(overflow)?,
             available: balance.sums.available().ok_or_else(overflow)?,
             state: balance.state.as_str(),
-            cards: cards
-                .iter()
+            cards: own
+                .by_ref()
+                .take(CARDS_SHOWN)
                 .map(|card| serde_json::to_value(MaskedCard::of(card, party, rules)))
                 .collect::<Result<_, _>>()
                 .map_err(|_| Error::internal("a card cannot be written"))?,
+            more_cards: own.next().is_some(),
         })
     }
 }
@@ -77,15 +87,17 @@ pub(super) async fn list(customer: Customer) -> Result<HttpResponse, Error> {
     let page = Page::of_query(customer.query(), services.config.limits.page_items)?;
     let rules = rules(&customer)?;
     let mut read = services.db.read().await?;
-    let mut rows = Vec::new();
-    for balance in balances::list(&mut read, customer.user.id, page.after, page.rows()).await? {
-        let cards = cards::shown_of_balance(&mut read, balance.id, CARDS_SHOWN).await?;
-        rows.push((balance, cards));
-    }
+    let rows = balances::list(&mut read, customer.user.id, page.after, page.rows()).await?;
+    let cards = match (rows.first(), rows.last()) {
+        (Some(first), Some(last)) => {
+            cards::shown_of_balances(&mut read, customer.user.id, (first.id, last.id), CARDS_ASKED).await?
+        }
+        _ => Vec::new(),
+    };
     let listed = page.of_rows(
         rows,
-        |(balance, _)| balance.id.0,
-        |(balance, cards)| BalanceView::of(&balance, &cards, customer.party, rules),
+        |balance| balance.id.0,
+        |balance| BalanceView::of(&balance, &cards, customer.party, rules),
     )?;
     send_json(StatusCode::OK, &listed)
 }
@@ -98,7 +110,7 @@ pub(super) async fn get(customer: Customer) -> Result<HttpResponse, Error> {
     let balance = balances::find(&mut read, customer.user.id, id)
         .await?
         .ok_or(Code::NotFound)?;
-    let cards = cards::shown_of_balance(&mut read, balance.id, CARDS_SHOWN).await?;
+    let cards = cards::shown_of_balances(&mut read, customer.user.id, (id, id), CARDS_ASKED).await?;
     send_json(
         StatusCode::OK,
         &BalanceView::of(&balance, &cards, customer.party, rules)?,

@@ -120,3 +120,16 @@ pub async fn has_one_in(
         .await?;
     Ok(found.is_some())
 }
+
+/// How many balances of the user are not closed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn count_open(connection: &mut AnyConnection, user: UserId) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS open FROM balances WHERE user_id = $1 AND state <> $2")
+        .bind(user.0)
+        .bind(BalanceState::Closed.as_str())
+        .fetch_one(connection)
+        .await?;
+    get(&row, "open")
+}

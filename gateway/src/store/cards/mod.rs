@@ -188,19 +188,25 @@ pub async fn shown_of_user(
     rows.iter().map(of_row).collect()
 }
 
-/// The cards of a balance that its user is shown, in the order of their numbers; at most `most`.
+/// The cards that a user is shown of the balances numbered `first` to `last`, in the order of their numbers; at most
+/// `most` of each balance.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn shown_of_balance(
+pub async fn shown_of_balances(
     connection: &mut AnyConnection,
-    balance: BalanceId,
+    user: UserId,
+    (first, last): (BalanceId, BalanceId),
     most: i64,
 ) -> Result<Vec<Card>, StoreError> {
     let rows = sqlx::query(
-        "SELECT * FROM cards WHERE balance_id = $1 AND state NOT IN ('ORDERED', 'REMOVED') ORDER BY id LIMIT $2",
+        "SELECT * FROM (SELECT cards.*, ROW_NUMBER() OVER (PARTITION BY balance_id ORDER BY id) AS place FROM cards \
+         WHERE user_id = $1 AND balance_id BETWEEN $2 AND $3 AND state NOT IN ('ORDERED', 'REMOVED')) AS shown \
+         WHERE place <= $4 ORDER BY id",
     )
-    .bind(balance.0)
+    .bind(user.0)
+    .bind(first.0)
+    .bind(last.0)
     .bind(most)
     .fetch_all(connection)
     .await?;

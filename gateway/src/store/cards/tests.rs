@@ -210,7 +210,9 @@ async fn lists_go_by_number_and_leave_out_ordered_and_removed_cards() {
         assert_eq!(ids(all), shown, "{}", test.engine);
         let rest = shown_of_user(&mut connection, user, shown[0], 1).await.unwrap();
         assert_eq!(ids(rest), shown[1..2], "{}", test.engine);
-        let of_balance = shown_of_balance(&mut connection, balance, 2).await.unwrap();
+        let of_balance = shown_of_balances(&mut connection, user, (balance, balance), 2)
+            .await
+            .unwrap();
         assert_eq!(ids(of_balance), shown[..2], "{}", test.engine);
     }
 }
