@@ -60,7 +60,11 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     hardening::harden()?;
     match command {
-        Command::Serve { config } => app::serve(Config::load(&config)?, Clock::System).await?,
+        Command::Serve { config } => {
+            let config = Config::load(&config)?;
+            tracing::info!(environment = config.environment.as_str(), "starting");
+            app::serve(config, Clock::System).await?;
+        }
         Command::Migrate { config } => {
             let config = Config::load(&config)?;
             let db = Db::open(&config.database.url, config.database.connections).await?;

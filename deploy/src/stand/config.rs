@@ -100,7 +100,6 @@ partner = "{partner}"
 currency = "{currency}"
 digital_first = {digital_first}
 automatic_balance = true
-pin_digits = [{pin_min}, {pin_max}]
 users_lift_any_reversible_lock = false
 rsa_oaep_sha1 = true
 {extra}"#,
@@ -126,8 +125,6 @@ rsa_oaep_sha1 = true
             partner = program.partner,
             currency = program.currency,
             digital_first = program.digital_first,
-            pin_min = program.pin_min_digits,
-            pin_max = program.pin_max_digits,
             extra = self.options.gateway_extra,
         )
     }

@@ -14,13 +14,13 @@ use serde::Deserialize;
 use shared::mtls::identity::Name;
 
 pub use limits::Limits;
-pub use program::{PinDigits, Program};
+pub use program::Program;
 
 /// Everything an operator decides.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Whether this is somebody's money.
+    /// Whether this is somebody's money. Said in the log at each start; what only tests need is refused then.
     pub environment: Environment,
     /// The listener for phones and browsers.
     pub public: PublicListener,
@@ -50,17 +50,28 @@ pub enum Environment {
     Production,
 }
 
+impl Environment {
+    /// The name in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
 /// The listener for phones and browsers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicListener {
-    /// Address and port; port 0 takes a free one.
+    /// Address and port; port 0 takes a free one (in development).
     pub listen: SocketAddr,
     /// PEM chain, own certificate first.
     pub certificate: PathBuf,
     /// PEM private key, readable by the owner alone.
     pub key: PathBuf,
-    /// Where to write both listeners' addresses once they are bound: for port 0.
+    /// Where to write both listeners' addresses once they are bound: for port 0 (in development).
     #[serde(default)]
     pub address_file: Option<PathBuf>,
 }
@@ -69,7 +80,7 @@ pub struct PublicListener {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartnerListener {
-    /// Address and port; port 0 takes a free one.
+    /// Address and port; port 0 takes a free one (in development).
     pub listen: SocketAddr,
     /// PEM chain, own certificate first.
     pub certificate: PathBuf,
@@ -188,6 +199,11 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let invalid = |key, rule| Err(ConfigError::Invalid { key, rule });
+        let ports = [self.public.listen.port(), self.partner.listen.port()];
+        let wandering = ports.contains(&0) || self.public.address_file.is_some();
+        if self.environment == Environment::Production && wandering {
+            return invalid("listen", "must be a fixed port, without address_file, in production");
+        }
         if !self.vault.url.starts_with("https://") {
             return invalid("vault.url", "must begin with https://");
         }
@@ -230,7 +246,6 @@ impl Config {
             {
                 return invalid("no name may come twice");
             }
-            program.check()?;
         }
         Ok(())
     }

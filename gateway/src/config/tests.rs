@@ -27,7 +27,6 @@ name = "demo-eur"
 partner = "partner"
 currency = "EUR"
 digital_first = true
-pin_digits = [4, 12]
 [[programs]]
 name = "demo-pln"
 partner = "partner"
@@ -53,7 +52,6 @@ fn a_file_with_defaults_is_read() {
     let partner: Name = "partner".parse().unwrap();
     let program = config.default_program(&partner).unwrap();
     assert_eq!(program.name.as_str(), "demo-eur");
-    assert_eq!(program.pin_digits, PinDigits { min: 4, max: 12 });
     assert!(program.automatic_balance && program.rsa_oaep_sha1 && !program.users_lift_any_reversible_lock);
     assert!(config.default_program(&"other".parse().unwrap()).is_none());
 }
@@ -88,8 +86,6 @@ fn values_that_make_no_sense_are_refused() {
         ("minutes = 10", "pin_tries = 0"),
         ("https://localhost", "http://localhost"),
         ("\"EUR\"", "\"EUX\""),
-        ("[4, 12]", "[3, 12]"),
-        ("[4, 12]", "[6, 4]"),
         ("\"demo-pln\"", "\"demo-eur\""),
         ("\"development\"", "\"test\""),
         ("127.0.0.1:8443", "localhost"),
@@ -97,4 +93,18 @@ fn values_that_make_no_sense_are_refused() {
         assert!(read(&GOOD.replacen(good, bad, 1)).is_err(), "{bad}");
     }
     assert!(read(&format!("{GOOD}\n[limits]\nreveals_per_hour_per_user = 0")).is_err());
+}
+
+#[test]
+fn production_listens_where_it_is_told_to() {
+    let production = GOOD.replacen("\"development\"", "\"production\"", 1);
+    assert!(read(&production).is_ok());
+    for (good, bad) in [
+        ("127.0.0.1:8443", "127.0.0.1:0"),
+        ("127.0.0.1:8444", "127.0.0.1:0"),
+        ("[partner]", "address_file = \"addresses\"\n[partner]"),
+    ] {
+        assert!(read(&production.replacen(good, bad, 1)).is_err(), "{bad}");
+        assert!(read(&GOOD.replacen(good, bad, 1)).is_ok(), "{bad}");
+    }
 }

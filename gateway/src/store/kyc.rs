@@ -45,11 +45,11 @@ pub struct Event<'a> {
     pub application: Option<&'a str>,
 }
 
-/// Writes an event down. Returns its number.
+/// Writes an event down.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn insert(tx: &mut Tx, event: &Event<'_>, now: OffsetDateTime) -> Result<i64, StoreError> {
+pub async fn insert(tx: &mut Tx, event: &Event<'_>, now: OffsetDateTime) -> Result<(), StoreError> {
     let id = tx.next_number(Sequence::Kyc).await?;
     sqlx::query(
         "INSERT INTO kyc_events (id, user_id, status, source, provider, reference, application, created_at) \
@@ -65,7 +65,7 @@ pub async fn insert(tx: &mut Tx, event: &Event<'_>, now: OffsetDateTime) -> Resu
     .bind(millis(now))
     .execute(&mut **tx)
     .await?;
-    Ok(id)
+    Ok(())
 }
 
 /// The last thing that happened to a user's KYC.

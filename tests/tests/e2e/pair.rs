@@ -201,5 +201,4 @@ partner = "other-partner"
 currency = "EUR"
 digital_first = false
 automatic_balance = false
-pin_digits = [4, 4]
 "#;

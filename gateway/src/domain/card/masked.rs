@@ -114,6 +114,7 @@ impl<'a> OwnMembers<'a> {
 struct ShownLock {
     reason_code: u8,
     reason: &'static str,
+    action_code: u16,
     irreversible: bool,
     placed_by: &'static str,
     #[serde(with = "time::serde::rfc3339")]
@@ -125,6 +126,7 @@ impl From<Lock> for ShownLock {
         Self {
             reason_code: lock.code.number(),
             reason: lock.code.reason(),
+            action_code: lock.code.action_code(),
             irreversible: lock.code.is_irreversible(),
             placed_by: lock.placed_by.as_str(),
             placed_at: lock.placed_at,

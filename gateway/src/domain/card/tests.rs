@@ -329,7 +329,8 @@ fn a_masked_card_has_the_members_of_the_contract() {
     let masked = serde_json::to_string(&MaskedCard::of(&card, Party::User, RULES[0])).unwrap();
     let expected = [
         r#"{"id":1001,"type":"VIRTUAL","state":"LOCKED","name":"Groceries","balanceId":1003,"#,
-        r#""lock":{"reasonCode":7,"reason":"Suspected fraud","irreversible":false,"placedBy":"USER","#,
+        r#""lock":{"reasonCode":7,"reason":"Suspected fraud","actionCode":1002,"irreversible":false,"#,
+        r#""placedBy":"USER","#,
         r#""placedAt":"2026-11-23T12:00:00Z"},"allowedActions":["REVEAL","RESET_CVV","LOCK","UNLOCK","REMOVE"],"#,
         r#""createdAt":"2026-11-23T12:00:00Z","#,
         &format!(r#""token":"{token}","maskedCardNo":"999900******0017","exp":"2029-11-30"}}"#),
