@@ -5,6 +5,7 @@ pub mod apply_for_kyc;
 pub mod attempt;
 pub mod begin_session;
 pub mod cards;
+pub mod challenge_holder;
 pub mod claimed;
 pub mod create_activation_code;
 pub mod create_balance;
