@@ -16,7 +16,8 @@ pub struct Limits {
     pub logins_per_minute_per_installation: u32,
     /// Holder and card challenges, a minute and user.
     pub challenges_per_minute_per_user: u32,
-    /// Answers with card data (reveals, CVV resets, cards created under proof), an hour and user. The vault has budgets of its own beside it.
+    /// Answers with card data (reveals, CVV resets, cards created under proof), an hour and user. The vault has budgets of
+    /// its own beside it.
     pub reveals_per_hour_per_user: u32,
     /// Requests without a session, a minute and address.
     pub anonymous_per_minute_per_address: u32,
