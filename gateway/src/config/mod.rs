@@ -202,7 +202,10 @@ impl Config {
         let ports = [self.public.listen.port(), self.partner.listen.port()];
         let wandering = ports.contains(&0) || self.public.address_file.is_some();
         if self.environment == Environment::Production && wandering {
-            return invalid("listen", "must be a fixed port, without address_file, in production");
+            return invalid(
+                "listen",
+                "must be a fixed port, without address_file, in production",
+            );
         }
         if !self.vault.url.starts_with("https://") {
             return invalid("vault.url", "must begin with https://");

@@ -217,6 +217,33 @@ async fn lists_go_by_number_and_leave_out_ordered_and_removed_cards() {
     }
 }
 
+#[tokio::test]
+async fn the_cards_of_several_balances_are_read_at_once_so_many_of_each() {
+    for test in databases().await {
+        let (user, first) = user_with_balance(&test.db).await;
+        let mut tx = test.db.begin().await.unwrap();
+        let program = "demo-eur".parse().unwrap();
+        let second = balances::insert(&mut tx, user, &program, Currency::EUR, NOON)
+            .await
+            .unwrap()
+            .id;
+        tx.commit().await.unwrap();
+        let mut cards = Vec::new();
+        for balance in [first, second, first, second, first] {
+            cards.push(a_card(&test.db, user, balance).await.id);
+        }
+        let mut connection = test.db.read().await.unwrap();
+        for (range, expected) in [
+            ((first, second), &cards[..4]),
+            ((second, second), &[cards[1], cards[3]]),
+        ] {
+            let shown = shown_of_balances(&mut connection, user, range, 2).await.unwrap();
+            let ids: Vec<_> = shown.iter().map(|card| card.id).collect();
+            assert_eq!(ids, expected, "{}", test.engine);
+        }
+    }
+}
+
 /// Toggles a card's lock: from what it finds, within one transaction. True when it locked.
 async fn toggle(test: &TestDb, id: CardId) -> bool {
     let mut tx = test.db.begin().await.unwrap();

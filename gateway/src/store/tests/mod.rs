@@ -186,3 +186,38 @@ fn an_instant_survives_its_milliseconds() {
     assert_eq!(instant(millis(NOON)).unwrap(), NOON);
     assert!(instant(i64::MAX).is_err());
 }
+
+/// A full disk, and a text that PostgreSQL does not take: the first passes, the second never does.
+#[tokio::test]
+async fn a_full_database_is_unavailable_and_a_refused_text_is_a_defect() {
+    let test = sqlite().await;
+    let mut tx = test.db.begin().await.unwrap();
+    sqlx::query("CREATE TABLE filled (content BLOB)")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    // The pages there are stay; no further ones come.
+    sqlx::query("PRAGMA max_page_count = 1")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let full = sqlx::query("INSERT INTO filled VALUES (zeroblob(1000000))")
+        .execute(&mut *tx)
+        .await
+        .unwrap_err();
+    assert!(matches!(StoreError::from(full), StoreError::Unavailable(_)));
+    drop(tx);
+    for test in databases()
+        .await
+        .into_iter()
+        .filter(|test| test.engine == "postgres")
+    {
+        let mut read = test.db.read().await.unwrap();
+        let refused = sqlx::query("SELECT CAST($1 AS TEXT)")
+            .bind("a\0b")
+            .execute(&mut *read)
+            .await
+            .unwrap_err();
+        assert!(matches!(StoreError::from(refused), StoreError::Database(_)));
+    }
+}
