@@ -71,9 +71,10 @@ impl Meter {
 
 /// The name of a thread without the number that tells it from its siblings, fit for a table.
 fn family(name: &str) -> String {
-    name.trim_end()
-        .trim_end_matches(|c: char| c.is_ascii_digit() || "-:|".contains(c))
-        .to_owned()
+    let name = name
+        .trim_end()
+        .trim_end_matches(|c: char| c.is_ascii_digit() || "-:|".contains(c));
+    name.replace('|', "/")
 }
 
 /// `utime + stime`. The name, in parentheses, may hold anything: counted from its end.
