@@ -103,10 +103,7 @@ mod tests {
     fn siblings_share_a_name() {
         assert_eq!(family("sled-io-3\n"), "sled-io");
         assert_eq!(family("store-commit\n"), "store-commit");
-        assert_eq!(
-            family("actix-rt|system:0|arbiter:1\n"),
-            "actix-rt|system:0|arbiter"
-        );
+        assert_eq!(family("actix-rt|system\n"), "actix-rt/system");
     }
 
     #[test]
