@@ -1,3 +1,7 @@
+//! The flows over a real database, with a clock that tests turn and a vault that is away.
+
+mod identity;
+
 use std::collections::HashSet;
 
 use ring::rand::SystemRandom;
@@ -8,27 +12,21 @@ use shared::vault_api::{Actor, Channel};
 use time::Duration;
 use zeroize::Zeroizing;
 
-use super::apply_for_kyc::apply_for_kyc;
 use super::claimed::{Opened, open};
 use super::create_activation_code::create_activation_code;
-use super::create_balance::create_balance;
 use super::log_in::{Login, log_in, log_out, login_challenge};
 use super::pair_device::{Pairing, pair_device};
 use super::register_user::{Registration, register_user};
 use super::secret::hash;
-use super::set_kyc::{Decision, set_kyc};
-use crate::domain::balance::BALANCES_MAX;
 use crate::domain::installation::{AppPin, DeviceId, InstallationId};
-use crate::domain::kyc::KycStatus;
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Request};
 use crate::store::installations::{self, NewInstallation};
-use crate::store::kyc::Source;
 use crate::store::tests::people::{person, user};
 use crate::store::users::NewUser;
-use crate::store::{activation_codes, balances, sessions, users};
+use crate::store::{activation_codes, sessions, users};
 use crate::testing::{Stage, stages};
 
 const PIN: &str = "2468";
@@ -406,117 +404,6 @@ async fn a_registration_that_the_vault_may_have_heard_of_is_kept_while_it_is_awa
                 .unwrap();
             assert_eq!(left, vec![pending.clone()], "{}", stage.engine);
         }
-    }
-}
-
-fn decision(status: KycStatus) -> Decision {
-    Decision {
-        status,
-        provider: "desk".to_owned(),
-        reference: "case".to_owned(),
-    }
-}
-
-#[tokio::test]
-async fn acceptance_makes_the_automatic_balance_once() {
-    for stage in stages().await {
-        let services = &stage.services;
-        let ada = user(&services.db, "partner", 1).await;
-        let count = || async {
-            let mut read = services.db.read().await.unwrap();
-            balances::list(&mut read, ada, 0, 10).await.unwrap().len()
-        };
-        set_kyc(services, ada, &decision(KycStatus::InProgress))
-            .await
-            .unwrap();
-        assert_eq!(count().await, 0, "{}", stage.engine);
-        for _ in 0..2 {
-            set_kyc(services, ada, &decision(KycStatus::Accepted))
-                .await
-                .unwrap();
-            assert_eq!(count().await, 1, "{}", stage.engine);
-        }
-        set_kyc(services, ada, &decision(KycStatus::Rejected))
-            .await
-            .unwrap();
-        set_kyc(services, ada, &decision(KycStatus::Accepted))
-            .await
-            .unwrap();
-        assert_eq!(count().await, 1, "{}", stage.engine);
-    }
-}
-
-#[tokio::test]
-async fn an_application_waits_and_a_refused_user_applies_again() {
-    for stage in stages().await {
-        let services = &stage.services;
-        let ada = user(&services.db, "partner", 1).await;
-        let apply = || async {
-            let render = |status: KycStatus| {
-                assert_eq!(status, KycStatus::InProgress);
-                Ok(answer())
-            };
-            apply_for_kyc(services, &request(None), ada, Source::User, "{}", render)
-                .await
-                .map_err(|error| error.code())
-        };
-        assert_eq!(apply().await, Ok(answer()), "{}", stage.engine);
-        assert_eq!(apply().await, Err(Code::KycInProgress));
-        set_kyc(services, ada, &decision(KycStatus::Rejected))
-            .await
-            .unwrap();
-        assert_eq!(apply().await, Ok(answer()));
-        set_kyc(services, ada, &decision(KycStatus::Accepted))
-            .await
-            .unwrap();
-        assert_eq!(apply().await, Err(Code::KycAccepted));
-    }
-}
-
-#[tokio::test]
-async fn a_user_has_only_so_many_balances() {
-    for stage in stages().await {
-        let services = &stage.services;
-        let ada = user(&services.db, "partner", 1).await;
-        set_kyc(services, ada, &decision(KycStatus::Accepted))
-            .await
-            .unwrap();
-        let create = || async {
-            create_balance(services, &request(None), ada, None, |_| Ok(answer()))
-                .await
-                .map_err(|error| error.code())
-        };
-        // The first came with the established identity.
-        for _ in 1..BALANCES_MAX {
-            assert!(create().await.is_ok(), "{}", stage.engine);
-        }
-        assert_eq!(create().await, Err(Code::TooManyBalances), "{}", stage.engine);
-    }
-}
-
-#[tokio::test]
-async fn a_balance_needs_an_established_identity_and_a_retry_makes_no_second_one() {
-    for stage in stages().await {
-        let services = &stage.services;
-        let ada = user(&services.db, "partner", 1).await;
-        let create = |key: &'static str| async move {
-            create_balance(services, &request(Some(key)), ada, None, |balance| {
-                Ok(Answer {
-                    body: balance.id.0.to_string().into_bytes(),
-                    ..answer()
-                })
-            })
-            .await
-            .map_err(|error| error.code())
-        };
-        assert_eq!(create("k").await, Err(Code::KycRequired), "{}", stage.engine);
-        set_kyc(services, ada, &decision(KycStatus::Accepted))
-            .await
-            .unwrap();
-        let (first, again, other) = (create("k").await, create("k").await, create("l").await);
-        assert!(first.is_ok(), "a refusal does not use the key up");
-        assert_eq!(first, again, "{}", stage.engine);
-        assert_ne!(first, other);
     }
 }
 
