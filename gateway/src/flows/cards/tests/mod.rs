@@ -1,5 +1,7 @@
 //! What flows do on a real database while the vault is away: nothing half-done, and what needs no vault goes on.
 
+mod standing;
+
 use shared::public_key::PublicKey;
 use shared::vault_api::Channel;
 use shared::vault_api::cards::IssueCard;
@@ -381,126 +383,5 @@ async fn final_locks_removals_and_plastic_wait_for_the_vault() {
         assert_eq!(unchanged, card);
         assert_eq!(desk.count("card_requests").await, 0);
         assert_eq!(desk.count("idempotency").await, 0);
-    }
-}
-
-#[tokio::test]
-async fn reversible_locks_need_no_vault_and_are_answered_once() {
-    for desk in desks().await {
-        let card = desk.card().await;
-        let first = desk
-            .lock(Party::User, &card, LockCode::PendingQuery, "key")
-            .await
-            .unwrap();
-        let again = desk
-            .lock(Party::User, &card, LockCode::PendingQuery, "key")
-            .await
-            .unwrap();
-        assert_eq!(first, again);
-        let reused = desk
-            .lock(Party::User, &card, LockCode::SuspectedFraud, "key")
-            .await;
-        assert_eq!(code(reused), Code::IdempotencyKeyReused);
-        assert_eq!(
-            desk.state(&card).await.lock().unwrap().code,
-            LockCode::PendingQuery
-        );
-        desk.unlock(Party::User, &card).await.unwrap();
-        assert_eq!(desk.state(&card).await, CardState::Active);
-        let refused = desk
-            .lock(Party::User, &card, LockCode::PendingQuery, "key")
-            .await
-            .unwrap();
-        assert_eq!(
-            refused, first,
-            "a replay tells the answer of then and changes nothing"
-        );
-        assert_eq!(desk.state(&card).await, CardState::Active);
-    }
-}
-
-#[tokio::test]
-async fn a_partners_lock_is_not_the_users_to_lift() {
-    for desk in desks().await {
-        let card = desk.card().await;
-        desk.lock(Party::Partner, &card, LockCode::SuspectedFraud, "key")
-            .await
-            .unwrap();
-        assert_eq!(code(desk.unlock(Party::User, &card).await), Code::LockNotYours);
-        assert_eq!(
-            code(
-                desk.lock(Party::User, &card, LockCode::PendingQuery, "other")
-                    .await
-            ),
-            Code::LockNotYours
-        );
-        desk.unlock(Party::Partner, &card).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn lifting_code_six_waits_for_the_vaults_counter() {
-    for desk in desks().await {
-        let card = desk.card().await;
-        desk.lock(Party::User, &card, LockCode::PinTriesExceeded, "key")
-            .await
-            .unwrap();
-        assert_eq!(
-            code(desk.unlock(Party::User, &card).await),
-            Code::VaultUnavailable
-        );
-        assert_eq!(
-            desk.state(&card).await.lock().unwrap().code,
-            LockCode::PinTriesExceeded
-        );
-        assert_eq!(
-            desk.count("idempotency").await,
-            1,
-            "the lock's; the unlock's key is free again"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_removed_card_is_removed_again_without_asking() {
-    for desk in desks().await {
-        let card = desk.card().await;
-        desk.write("UPDATE cards SET state = 'REMOVED'").await;
-        let caller = desk.caller(Party::User).await;
-        assert_eq!(
-            remove::remove(desk.services(), &caller, card.id)
-                .await
-                .unwrap()
-                .status,
-            204
-        );
-        assert_eq!(
-            code(desk.lock(Party::User, &card, LockCode::CardLost, "key").await),
-            Code::CardRemoved
-        );
-        assert_eq!(code(desk.unlock(Party::User, &card).await), Code::CardRemoved);
-        assert!(
-            list::list(desk.services(), &caller, CardId(0), 9)
-                .await
-                .unwrap()
-                .is_empty()
-        );
-    }
-}
-
-#[tokio::test]
-async fn an_ordered_card_is_not_there_for_its_user() {
-    for desk in desks().await {
-        let card = desk.card().await;
-        desk.write("UPDATE cards SET state = 'ORDERED'").await;
-        let caller = desk.caller(Party::User).await;
-        assert_eq!(
-            caller.card(desk.services(), card.id).await.unwrap_err().code(),
-            Code::NotFound
-        );
-        assert_eq!(
-            code(remove::remove(desk.services(), &caller, card.id).await),
-            Code::NotFound
-        );
     }
 }
