@@ -33,7 +33,7 @@ pub async fn for_holder(
 /// # Errors
 /// Unknown card, or too many open.
 pub async fn for_card(vault: &Arc<OpenVault>, mut event: Event, card: CardToken) -> Result<Challenge, Error> {
-    let found = vault.card(&card)?.card.record;
+    let found = vault.card_alone(&card)?.record;
     event.program = Some(found.program);
     event.holder = Some(found.holder.clone());
     let full = Meter::CardEmissions(card.clone());

@@ -103,10 +103,7 @@ impl OpenVault {
     /// # Errors
     /// There is no such card.
     pub fn card(&self, token: &CardToken) -> Result<CardContext, Error> {
-        let card = self
-            .records
-            .get::<Card>(&card_key(token))?
-            .ok_or(Error::NotFound("card"))?;
+        let card = self.card_alone(token)?;
         let holder = self.holder(&card.record.holder)?;
         let program = self.program(&card.record.program)?;
         Ok(CardContext {
@@ -114,6 +111,16 @@ impl OpenVault {
             holder,
             program,
         })
+    }
+
+    /// A card alone.
+    ///
+    /// # Errors
+    /// There is no such card.
+    pub fn card_alone(&self, token: &CardToken) -> Result<Stored<Card>, Error> {
+        self.records
+            .get::<Card>(&card_key(token))?
+            .ok_or(Error::NotFound("card"))
     }
 
     /// A holder.

@@ -191,7 +191,7 @@ async fn place(
     permit: Option<&Permit>,
     address: &PostalAddress,
 ) -> Result<SealedAnswer, Error> {
-    let stored = vault.card(token)?.card;
+    let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
     if stored.record.plastic {
         return Err(Error::conflict(

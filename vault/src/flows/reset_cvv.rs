@@ -118,7 +118,7 @@ async fn replace(
     recipient: &Recipient,
     told: &Told<'_>,
 ) -> Result<SealedAnswer, Error> {
-    let stored = vault.card(token)?.card;
+    let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
     let cvv = vault.surroundings.random.cvv()?;
     let mut card = stored.record.clone();

@@ -1,5 +1,6 @@
 //! Reveal a card: number, expiry and CVC2, sealed to the key that a proven holder names.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use shared::ids::CardToken;
@@ -11,8 +12,10 @@ use super::lookup::CardContext;
 use super::prove::{Claim, Permit};
 use crate::audit::event::Event;
 use crate::challenges::Purpose;
+use crate::domain::card::Card;
 use crate::error::Error;
 use crate::open_vault::OpenVault;
+use crate::records::Stored;
 
 /// Judges, opens, seals, writes it down, answers.
 ///
@@ -32,21 +35,22 @@ pub async fn reveal(
     }
     context.describe(&mut event);
     event.emitted = true;
-    vault
-        .attempt(None, async || {
-            seal(vault, event.clone(), &token, &request, &permit).await
-        })
-        .await
+    // The card that was judged is the card that is sealed; only after a lost race is it read anew.
+    let judged = Cell::new(Some(context.card));
+    let attempt = async || {
+        let card = judged.take().map_or_else(|| vault.card_alone(&token), Ok)?;
+        seal(vault, event.clone(), card, &request, &permit).await
+    };
+    vault.attempt(None, attempt).await
 }
 
 async fn seal(
     vault: &Arc<OpenVault>,
     event: Event,
-    token: &CardToken,
+    stored: Stored<Card>,
     request: &ProvenOperation,
     permit: &Permit,
 ) -> Result<SealedAnswer, Error> {
-    let stored = vault.card(token)?.card;
     let card = &stored.record;
     card.standing.permits_use()?;
     let secrets = vault.secrets(card)?;

@@ -95,7 +95,7 @@ async fn write(
     permit: &Permit,
     pin: &Pin,
 ) -> Result<SealedAnswer, Error> {
-    let stored = vault.card(token)?.card;
+    let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
     let mut card = stored.record.clone();
     let version = Card::next_version(card.pin.as_ref());
