@@ -129,10 +129,13 @@ mod tests {
         }
     }
 
-    fn run_child(name: &str) -> String {
+    fn run_child(name: &str, environment: Option<(&str, &str)>) -> String {
         let test = format!("hardening::tests::{name}");
         let output = Command::new(std::env::current_exe().unwrap())
             .args([test.as_str(), "--exact", "--ignored", "--nocapture"])
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .envs(environment)
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -140,9 +143,25 @@ mod tests {
         text
     }
 
+    /// Runs in a process of its own: see the test below.
+    #[test]
+    #[ignore = "run by backtraces_are_refused_in_production in a process of its own"]
+    fn child_with_backtraces() {
+        assert_eq!(
+            harden(Environment::Production).unwrap_err(),
+            HardeningError::Backtraces
+        );
+        harden(Environment::Development).unwrap();
+    }
+
+    #[test]
+    fn backtraces_are_refused_in_production() {
+        run_child("child_with_backtraces", Some(("RUST_BACKTRACE", "1")));
+    }
+
     #[test]
     fn the_process_is_hardened() {
-        let text = run_child("child");
+        let text = run_child("child", None);
         let words = |start: &str| -> Vec<String> {
             let line = text.lines().find_map(|line| line.strip_prefix(start)).unwrap();
             line.split_whitespace().map(str::to_owned).collect()
@@ -153,6 +172,6 @@ mod tests {
 
     #[test]
     fn without_locked_memory_only_development_starts() {
-        assert!(run_child("child_without_locked_memory").contains("refused as it should"));
+        assert!(run_child("child_without_locked_memory", None).contains("refused as it should"));
     }
 }

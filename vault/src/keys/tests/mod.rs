@@ -205,7 +205,7 @@ async fn nothing_in_slots_or_keyring_can_be_changed_swapped_or_left_out() {
         )
     };
     let entries = vault.entries(Tree::Keks);
-    assert_eq!(entries.len(), 5);
+    assert_eq!(entries.len(), 4);
     open(&entries).unwrap();
     for (position, (_, record)) in entries.iter().enumerate() {
         // Every byte of header and salt, and some of the longer material.
@@ -454,11 +454,8 @@ async fn the_keyring_prints_no_key() {
         4,
         "wrapping key, card KEK, records key, fingerprint key"
     );
-    assert!(
-        text.contains("EcdsaKeyPair") && text.contains("NewJweKey"),
-        "{text}"
-    );
+    assert!(text.contains("NewJweKey"), "{text}");
     assert!(text.len() < 2500, "no room for key material: {}", text.len());
     let purposes: Vec<KeyPurpose> = keyring.headers().iter().map(|header| header.id.purpose).collect();
-    assert_eq!(purposes.len(), 5);
+    assert_eq!(purposes.len(), 4);
 }
