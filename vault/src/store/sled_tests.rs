@@ -2,26 +2,15 @@ use std::fs;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::contract_tests;
-use super::engine::{Engine, EngineError, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use super::engine::{Engine, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 use super::sled::{MIN_CACHE_BYTES, SledEngine};
 use super::tree::Tree;
 
-/// Opens an engine, also right after the one before it was dropped: another test of this process may be starting a child
-/// at that moment, and between its fork and its exec the child holds every lock that the process held.
 fn open(directory: &Path) -> Arc<dyn Engine> {
-    let patience = Instant::now() + Duration::from_secs(10);
-    loop {
-        match SledEngine::open(directory, MIN_CACHE_BYTES) {
-            Err(EngineError::Io(reason)) if reason.contains("lock") && Instant::now() < patience => {
-                std::thread::yield_now();
-            }
-            opened => return Arc::new(opened.unwrap()),
-        }
-    }
+    Arc::new(SledEngine::open(directory, MIN_CACHE_BYTES).unwrap())
 }
 
 fn put(engine: &dyn Engine, tree: Tree, key: &[u8], value: Option<Vec<u8>>) {
