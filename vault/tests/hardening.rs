@@ -1,6 +1,8 @@
 //! The process hardens itself; each test in a child of its own, since what it does cannot be undone. Apart from the unit
 //! tests, because a child holds the locks of all stores that are open in its parent until it has become another program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::process::Command;
 
