@@ -17,6 +17,8 @@ pub struct InvalidId(pub &'static str);
 const TOKEN_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// 26 symbols of 5 bits: 130 bits, of which 128 are random.
 const TOKEN_SYMBOLS: usize = 26;
+/// 5 random bytes in symbols of 5 bits.
+const SLOT_SYMBOLS: usize = 8;
 /// Card data scanners look for 13 to 19 digits in a row.
 const LONGEST_DIGIT_RUN: usize = 12;
 
@@ -113,6 +115,31 @@ token!(
     /// An operation that waits for a second officer.
     ApprovalToken, "apr_", "approval token"
 );
+token!(
+    /// Long work in the vault: a rotation, a backup, an import, an export, an integrity check.
+    JobToken, "job_", "job token"
+);
+token!(
+    /// A backup of the vault.
+    BackupToken, "bak_", "backup token"
+);
+
+/// A root key slot: 8 letters (RFC 4648 §6, lower case), as they stand in each of its shares.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SlotName(String);
+text_forms!(SlotName);
+
+impl FromStr for SlotName {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if text.len() == SLOT_SYMBOLS && text.bytes().all(|b| TOKEN_ALPHABET.contains(&b)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId("slot name"))
+        }
+    }
+}
 
 /// A card program, e.g. `demo-eur`: 1 to 64 lower-case letters, digits and inner hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ use crate::challenges::Challenges;
 use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::idempotency::Slot;
+use crate::keys::handle::Keys;
 use crate::keys::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::random::Random;
@@ -55,8 +56,8 @@ pub struct Surroundings {
 pub struct OpenVault {
     /// Typed records.
     pub records: Records,
-    /// The keys.
-    pub keyring: Arc<Keyring>,
+    /// The keys in force.
+    pub keys: Keys,
     /// Callers' keys, made ready to seal to.
     pub sealers: SealerCache,
     /// Open challenges.
@@ -78,16 +79,16 @@ impl OpenVault {
     /// # Errors
     /// The store cannot be read, or does not open with these keys.
     pub fn open(surroundings: Surroundings, keyring: Keyring) -> Result<Arc<Self>, Error> {
-        let keyring = Arc::new(keyring);
-        let records = Records::new(surroundings.store.clone(), Arc::clone(&keyring));
+        let keys = Keys::new(keyring);
+        let records = Records::new(surroundings.store.clone(), keys.clone());
         let registers = Registers::read(&records)?;
         let now = surroundings.clock.unix_seconds();
-        let ledger = Ledger::recover(&surroundings.store, &keyring, &registers, now)?;
+        let ledger = Ledger::recover(&surroundings.store, &keys.current(), &registers, now)?;
         // An RSA-4096 private operation takes 4 ms of a core: more of them at once than cores only wait for each other.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Arc::new(Self {
             records,
-            keyring,
+            keys,
             sealers: SealerCache::new(KEPT_SEALERS),
             challenges: Challenges::default(),
             refusals: Refusals::default(),
@@ -104,6 +105,12 @@ impl OpenVault {
     #[must_use]
     pub fn now(&self) -> i64 {
         self.surroundings.clock.unix_seconds()
+    }
+
+    /// The keyring in force now: taken once for each operation.
+    #[must_use]
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keys.current()
     }
 
     /// Programs and parties.
@@ -300,7 +307,7 @@ impl OpenVault {
         let jwe = jwe.map_err(|_| Error::InvalidPayload("not a JWE that is accepted".into()))?;
         let permit = Arc::clone(&self.private_operations).acquire_owned().await;
         let permit = permit.map_err(|error| Error::Internal(error.to_string()))?;
-        let keyring = Arc::clone(&self.keyring);
+        let keyring = self.keyring();
         let opened = tokio::task::spawn_blocking(move || {
             let opened = keyring.jwe().opener().open(&jwe);
             drop(permit);

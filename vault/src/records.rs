@@ -2,12 +2,14 @@
 //! swapped or flipped on the disk does not open.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::crypto::fingerprint::PanFingerprint;
 use crate::error::Error;
+use crate::keys::data_key::WrappedDataKey;
+use crate::keys::handle::Keys;
 use crate::keys::keyring::Keyring;
 use crate::store::{CommitError, Store, Tree, Txn, TxnError};
 
@@ -30,14 +32,14 @@ pub struct Stored<R> {
 #[derive(Clone)]
 pub struct Records {
     store: Store,
-    keyring: Arc<Keyring>,
+    keys: Keys,
 }
 
 impl Records {
-    /// Reads `store` with `keyring`.
+    /// Reads `store` with the keyring in force.
     #[must_use]
-    pub fn new(store: Store, keyring: Arc<Keyring>) -> Self {
-        Self { store, keyring }
+    pub fn new(store: Store, keys: Keys) -> Self {
+        Self { store, keys }
     }
 
     /// The record under `key`; only what is durable is seen.
@@ -53,7 +55,7 @@ impl Records {
             return Ok(None);
         };
         Ok(Some(Stored {
-            record: open(&self.keyring, key, &sealed)?,
+            record: open(&self.keys.current(), key, &sealed)?,
             sealed,
         }))
     }
@@ -65,9 +67,10 @@ impl Records {
     pub fn scan<R: Record>(&self, prefix: &[u8], from: Bound<&[u8]>, limit: usize) -> Result<Vec<R>, Error> {
         let entries = self.store.scan(R::TREE, prefix, from, limit);
         let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
+        let keyring = self.keys.current();
         entries
             .iter()
-            .map(|(key, sealed)| open(&self.keyring, key, sealed))
+            .map(|(key, sealed)| open(&keyring, key, sealed))
             .collect()
     }
 
@@ -79,10 +82,12 @@ impl Records {
         &self,
         work: impl FnOnce(&mut Tx<'_, '_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let keyring = Arc::clone(&self.keyring);
+        let keys = self.keys.clone();
         let committed = self
             .store
             .commit(move |txn| {
+                // Taken on the commit thread: whatever is sealed here is sealed by the key that is active now.
+                let keyring = keys.current();
                 work(&mut Tx {
                     txn,
                     keyring: &keyring,
@@ -147,12 +152,35 @@ impl Tx<'_, '_> {
         Ok(self.txn.delete(R::TREE, key)?)
     }
 
-    /// Writes bytes that are sealed already (wrapped keys).
+    /// Writes a card's wrapped data key.
     ///
     /// # Errors
-    /// The value is too large, or the store cannot be read.
-    pub fn put_sealed(&mut self, tree: Tree, key: &[u8], sealed: Vec<u8>) -> Result<(), Error> {
-        Ok(self.txn.put(tree, key, sealed)?)
+    /// [`Error::Raced`] when the KEK was rotated since it was wrapped: nothing new may refer to a retiring key. The
+    /// store's.
+    pub fn put_data_key(&mut self, key: &[u8], wrapped: WrappedDataKey) -> Result<(), Error> {
+        let version = wrapped.kek_version().map_err(internal)?;
+        if version != self.keyring.active_card_kek() {
+            return Err(Error::Raced);
+        }
+        Ok(self.txn.put(Tree::DataKeys, key, wrapped.into_bytes())?)
+    }
+
+    /// Refuses a fingerprint that an earlier key made: nothing new may refer to a retiring key.
+    ///
+    /// # Errors
+    /// [`Error::Raced`].
+    pub fn require_active(&self, fingerprint: &PanFingerprint) -> Result<(), Error> {
+        if fingerprint.version() == self.keyring.active_fingerprint_key() {
+            Ok(())
+        } else {
+            Err(Error::Raced)
+        }
+    }
+
+    /// The keyring that seals in this transaction.
+    #[must_use]
+    pub const fn keyring(&self) -> &Keyring {
+        self.keyring
     }
 
     /// Deletes bytes that were sealed elsewhere (wrapped keys).

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::ids::{ApprovalToken, CardToken, HolderToken, ProgramName};
+use super::bulk::{ExportPlan, ImportPlan};
+use super::jobs::Rotation;
+use super::slots::NewSlot;
+use crate::ids::{ApprovalToken, CardToken, HolderToken, JobToken, ProgramName, SlotName};
 use crate::money::Currency;
 use crate::mtls::identity::Identity;
 use crate::mtls::peer::SpkiThumbprint;
@@ -133,7 +136,7 @@ pub struct Party {
 }
 
 /// What can be proposed to a second officer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     rename_all = "kebab-case",
     tag = "type",
@@ -158,10 +161,38 @@ pub enum Proposal {
     RestoreCard(CardToken),
     /// Forget a card's failed PIN and CVV comparisons, the 30-day caps too.
     ClearFailures(CardToken),
+    /// Give a key a new version.
+    Rotate(Rotation),
+    /// End a job before its end.
+    AbortJob(JobToken),
+    /// Make a further way to the root key. A custodians' slot opens nothing before each of them has shown their share.
+    AddSlot {
+        /// The slot.
+        slot: NewSlot,
+        /// The slot that it takes the place of, once it is verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<SlotName>,
+    },
+    /// Remove a slot. One that opens must remain.
+    RemoveSlot(SlotName),
+    /// Write a backup, whose epoch secret is kept for this long.
+    Backup {
+        /// Days, 1 to 3650.
+        life_days: u16,
+    },
+    /// Take in cards from a file.
+    ImportCards(ImportPlan),
+    /// Give out card data, sealed to a recipient.
+    ExportCards(ExportPlan),
+    /// Destroy no secrets of erased cards for this long; 0: destroy again.
+    HaltErasures {
+        /// Hours, at most 720.
+        hours: u16,
+    },
 }
 
 /// Answer (201) to a proposal, and an item of the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
     /// Its token.

@@ -4,12 +4,16 @@
 //! the vault scopes it to certificate, operation and subject. Errors are problem+json (`crate::problem`).
 
 pub mod audit;
+pub mod bulk;
 pub mod cards;
 pub mod governance;
 pub mod holders;
+pub mod jobs;
 pub mod keys;
 pub mod paths;
 pub mod processor;
+pub mod reports;
+pub mod slots;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Where the vault's operations are. The text after each name says which role may call it.
 
-use crate::ids::{ApprovalToken, CardToken, HolderToken};
+use crate::ids::{ApprovalToken, CardToken, HolderToken, JobToken, SlotName};
 use crate::thumbprint::Thumbprint;
 
 /// `GET`, every role: liveness.
@@ -31,6 +31,76 @@ pub const VERIFY_PIN: &str = "/v1/processor/pin/verify";
 pub const AUDIT_EVENTS: &str = "/v1/audit/events";
 /// `GET`, auditors and officers: the signed head of the chain.
 pub const AUDIT_HEAD: &str = "/v1/audit/head";
+/// `GET`, auditors: metrics in Prometheus' text format.
+pub const METRICS: &str = "/metrics";
+/// `GET`, officers and auditors: every key version with age, state and uses.
+pub const KEY_INVENTORY: &str = "/v1/keys/inventory";
+/// `GET`, officers and auditors: root key slots.
+pub const SLOTS: &str = "/v1/slots";
+/// `GET`, officers and auditors: jobs, newest first.
+pub const JOBS: &str = "/v1/jobs";
+/// `POST`, officers: open every record once and name those that do not.
+pub const INTEGRITY: &str = "/v1/jobs/integrity";
+/// `GET`, officers and auditors: backups whose life has not ended.
+pub const BACKUPS: &str = "/v1/backups";
+/// `GET`, officers and auditors: what is kept, what was destroyed, and from when it is beyond recovery.
+pub const RETENTION: &str = "/v1/retention";
+/// `GET`, officers and auditors: holder keys that wait.
+pub const PENDING_KEYS: &str = "/v1/holders/pending-keys";
+
+/// `GET`, officers and auditors: one job.
+#[must_use]
+pub fn job(job: &JobToken) -> String {
+    format!("{JOBS}/{job}")
+}
+
+/// `POST`, officers: let a job rest.
+#[must_use]
+pub fn pause_job(job: &JobToken) -> String {
+    format!("{JOBS}/{job}/pause")
+}
+
+/// `POST`, officers: let a job go on.
+#[must_use]
+pub fn resume_job(job: &JobToken) -> String {
+    format!("{JOBS}/{job}/resume")
+}
+
+/// `POST`, officers: how fast a job may be.
+#[must_use]
+pub fn throttle_job(job: &JobToken) -> String {
+    format!("{JOBS}/{job}/throttle")
+}
+
+/// `GET`, the custodian: their own share of a slot, sealed to their certificate's key.
+#[must_use]
+pub fn slot_share(slot: &SlotName) -> String {
+    format!("{SLOTS}/{slot}/share")
+}
+
+/// `POST`, the custodian: show the share, to verify a pending slot or to drill an active one.
+#[must_use]
+pub fn drill_slot(slot: &SlotName) -> String {
+    format!("{SLOTS}/{slot}/drill")
+}
+
+/// `POST`, officers: the file of an approved import.
+#[must_use]
+pub fn import_file(approval: &ApprovalToken) -> String {
+    format!("/v1/imports/{approval}/file")
+}
+
+/// `GET`, officers: what became of each row, `?from=&limit=`.
+#[must_use]
+pub fn import_rows(approval: &ApprovalToken) -> String {
+    format!("/v1/imports/{approval}/rows")
+}
+
+/// `GET`, officers: the file of an approved export, once it is done.
+#[must_use]
+pub fn export_file(approval: &ApprovalToken) -> String {
+    format!("/v1/exports/{approval}/file")
+}
 
 /// `POST`, another registered officer than the one who proposed.
 #[must_use]

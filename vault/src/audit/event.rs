@@ -65,6 +65,28 @@ pub enum Operation {
     ReadAudit,
     /// Programs, parties, proposals or a holder's keys were read.
     ReadRegister,
+    /// A key got a new version, or an old one was destroyed; the note names it.
+    RotateKey,
+    /// A job was begun, paused, resumed, throttled, aborted, or ended; the note says which.
+    ChangeJob,
+    /// A slot was made, verified, replaced or removed.
+    ChangeSlot,
+    /// A custodian fetched their share, sealed to them.
+    FetchShare,
+    /// A custodian showed a share to verify or drill a slot.
+    DrillSlot,
+    /// A backup was made, or its epoch secret was destroyed at the end of its life.
+    Backup,
+    /// This vault was restored from a backup.
+    Restore,
+    /// A card was taken in from a file.
+    Import,
+    /// Card data was sealed to the recipient of an export.
+    Export,
+    /// Destroying erased cards was halted or taken up again.
+    HaltErasures,
+    /// A record did not open, or did not read.
+    CorruptRecord,
     /// Somebody came to a door that is not theirs.
     Denied,
     /// Refusals beyond the rate at which each is written down.

@@ -7,36 +7,51 @@ use ring::hmac;
 
 use crate::secret::LockedBytes;
 
-/// The key of the fingerprints. For this one purpose, never given out.
+/// One version of the key of the fingerprints. For this one purpose, never given out.
 #[derive(Debug, PartialEq, Eq)]
-pub struct FingerprintKey(LockedBytes<32>);
+pub struct FingerprintKey {
+    version: u32,
+    key: LockedBytes<32>,
+}
 
 impl FingerprintKey {
     /// Takes over key material.
     #[must_use]
-    pub const fn new(key: LockedBytes<32>) -> Self {
-        Self(key)
+    pub const fn new(version: u32, key: LockedBytes<32>) -> Self {
+        Self { version, key }
     }
 
     /// The fingerprint of a PAN, given as ASCII digits.
     #[must_use]
     pub fn fingerprint(&self, digits: &[u8]) -> PanFingerprint {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.expose());
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(hmac::sign(&key, digits).as_ref());
-        PanFingerprint(bytes)
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.expose());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(&key, digits).as_ref());
+        PanFingerprint {
+            version: self.version,
+            hash,
+        }
     }
 }
 
 /// The fingerprint of a PAN: an index key in the vault's store, and nowhere else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PanFingerprint([u8; 32]);
+pub struct PanFingerprint {
+    version: u32,
+    hash: [u8; 32],
+}
 
 impl PanFingerprint {
-    /// The bytes, as the key of a store record.
+    /// The version of the key that made it.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The key of its record: `key version(4, big-endian) ‖ hash(32)`, so that what an old key made stands together.
+    #[must_use]
+    pub fn to_key(&self) -> Vec<u8> {
+        [&self.version.to_be_bytes()[..], &self.hash].concat()
     }
 }
 
@@ -60,7 +75,7 @@ mod tests {
             }
             Ok::<(), MemoryNotLocked>(())
         };
-        FingerprintKey::new(LockedBytes::filled_by(Environment::Development, fill).unwrap())
+        FingerprintKey::new(1, LockedBytes::filled_by(Environment::Development, fill).unwrap())
     }
 
     #[test]
@@ -69,7 +84,7 @@ mod tests {
         let expected = "72517647e1a6c2571b9cfec1780d6494d0c68b66e5119f9501cf593ad59c1f7e";
         let fingerprint = key(0).fingerprint(b"9999000000000017");
         let hex: String = fingerprint
-            .as_bytes()
+            .hash
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -91,7 +106,10 @@ mod tests {
 
     #[test]
     fn prints_nothing() {
-        assert_eq!(format!("{:?}", key(0)), "FingerprintKey(LockedBytes)");
+        assert_eq!(
+            format!("{:?}", key(0)),
+            "FingerprintKey { version: 1, key: LockedBytes }"
+        );
         assert_eq!(format!("{:?}", key(0).fingerprint(b"1")), "PanFingerprint");
     }
 }

@@ -46,7 +46,7 @@ impl PanIndex {
     #[must_use]
     pub fn new(fingerprint: &PanFingerprint, card: CardToken) -> Self {
         Self {
-            fingerprint: fingerprint.as_bytes().to_vec(),
+            fingerprint: fingerprint.to_key(),
             card,
         }
     }
@@ -234,15 +234,16 @@ struct Draft {
     pan: Pan,
     cvv: Cvv,
     wrapped: WrappedDataKey,
-    fingerprint: PanFingerprint,
+    /// Under every key that may have made an index entry, the active one first.
+    fingerprints: Vec<PanFingerprint>,
 }
 
 impl Draft {
     fn draw(vault: &OpenVault, holder: &Holder, program: &Rules) -> Result<Self, Error> {
-        let random = &vault.surroundings.random;
+        let (random, keyring) = (&vault.surroundings.random, vault.keyring());
         let (pan, cvv) = (random.pan(program.bin())?, random.cvv()?);
         let token = random.card_token()?;
-        let (secrets, wrapped) = CardSecrets::create(&vault.keyring, &holder.program, &token)?;
+        let (secrets, wrapped) = CardSecrets::create(&keyring, &holder.program, &token)?;
         let masked = pan
             .masked()
             .ok_or_else(|| Error::Internal("a drawn PAN has no mask".to_owned()))?;
@@ -258,13 +259,13 @@ impl Draft {
             plastic: false,
             token,
         };
-        let fingerprint = vault.keyring.fingerprint(pan.as_bytes());
+        let fingerprints = keyring.fingerprints(pan.as_bytes()).collect();
         Ok(Self {
             card,
             pan,
             cvv,
             wrapped,
-            fingerprint,
+            fingerprints,
         })
     }
 
@@ -310,23 +311,29 @@ impl Draft {
         let Self {
             card,
             wrapped,
-            fingerprint,
+            fingerprints,
             ..
         } = self;
         event.card = Some(card.token.clone());
         let (slot, holder_key) = (slot.clone(), holder.key());
         let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
-            if tx.exists::<PanIndex>(fingerprint.as_bytes())? {
-                // Somebody has this PAN: draw another.
-                return Err(Error::Raced);
+            let [fingerprint, ..] = fingerprints.as_slice() else {
+                return Err(Error::Internal("a PAN without a fingerprint".to_owned()));
+            };
+            tx.require_active(fingerprint)?;
+            for earlier in &fingerprints {
+                if tx.exists::<PanIndex>(&earlier.to_key())? {
+                    // Somebody has this PAN: draw another.
+                    return Err(Error::Raced);
+                }
             }
             let mut holder: Holder = tx.get(&holder_key)?.ok_or(Error::NotFound("holder"))?;
             if !holder.ever_had_card {
                 holder.ever_had_card = true;
                 tx.put(&holder)?;
             }
-            tx.put_sealed(Tree::DataKeys, &card_key(&card.token), wrapped.into_bytes())?;
-            tx.put(&PanIndex::new(&fingerprint, card.token.clone()))?;
+            tx.put_data_key(&card_key(&card.token), wrapped)?;
+            tx.put(&PanIndex::new(fingerprint, card.token.clone()))?;
             tx.put(&card)?;
             slot.remember(tx, &answer)?;
             Ok(answer)

@@ -10,9 +10,11 @@ use shared::vault_api::holders::KeyState;
 
 use crate::domain::card::Card;
 use crate::domain::holder::{EnrolledKey, Holder};
+use crate::domain::pan::Pan;
 use crate::domain::program::Rules;
 use crate::domain::tries::Tries;
 use crate::error::Error;
+use crate::flows::issue::PanIndex;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Stored, Tx};
 use crate::store::Tree;
@@ -111,6 +113,19 @@ impl OpenVault {
             holder,
             program,
         })
+    }
+
+    /// The card with this PAN, under whichever key its index entry was made.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn card_of_pan(&self, pan: &Pan) -> Result<Option<CardToken>, Error> {
+        for fingerprint in self.keyring().fingerprints(pan.as_bytes()) {
+            if let Some(index) = self.records.get::<PanIndex>(&fingerprint.to_key())? {
+                return Ok(Some(index.record.card));
+            }
+        }
+        Ok(None)
     }
 
     /// A card alone.

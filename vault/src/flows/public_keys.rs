@@ -14,7 +14,8 @@ use crate::open_vault::OpenVault;
 /// # Errors
 /// No randomness.
 pub fn public_keys(vault: &OpenVault) -> Result<VaultKeys, Error> {
-    let keys: Vec<_> = vault.keyring.jwe().public_keys().collect();
+    let keyring = vault.keyring();
+    let keys: Vec<_> = keyring.jwe().public_keys().collect();
     let thumbprints: Vec<Thumbprint> = keys.iter().map(|key| key.thumbprint()).collect();
     let claims = AttestationClaims::new(thumbprints, vault.surroundings.clock.now());
     let attestation = claims.sign(&vault.surroundings.signer.load());

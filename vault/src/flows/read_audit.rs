@@ -49,7 +49,7 @@ pub async fn events(vault: &Arc<OpenVault>, event: Event, from: u64, limit: u64)
 fn page(vault: &OpenVault, from: u64, limit: u64) -> Result<AuditPage, Error> {
     let mut events = Vec::new();
     for index in from..from.saturating_add(limit) {
-        let Some(link) = Link::find(&vault.surroundings.store, &vault.keyring, index)? else {
+        let Some(link) = Link::find(&vault.surroundings.store, &vault.keyring(), index)? else {
             return Ok(AuditPage { events, next: None });
         };
         let event = String::from_utf8(link.bytes).map_err(|error| Error::Corrupt(error.to_string()))?;

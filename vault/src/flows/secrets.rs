@@ -31,7 +31,7 @@ impl OpenVault {
             .store
             .get(Tree::DataKeys, &card_key(&card.token));
         let wrapped = wrapped.map_err(|error| Error::Store(error.to_string()))?;
-        CardSecrets::unwrap(&self.keyring, &card.program, &card.token, wrapped)
+        CardSecrets::unwrap(&self.keyring(), &card.program, &card.token, wrapped)
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::audit::event::{Event, Operation};
+use crate::crypto::fingerprint::PanFingerprint;
 use crate::domain::card::{Card, Standing};
 use crate::error::Error;
 use crate::flows::erase::Erasure;
@@ -41,7 +42,7 @@ pub async fn destroy_due(vault: &Arc<OpenVault>) -> Result<usize, Error> {
 async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> {
     let mut event = Event::done(Operation::Destroy, vault.surroundings.clock.now());
     event.card = Some(erasure.card.clone());
-    let fingerprint = match vault.card(&erasure.card) {
+    let fingerprints: Vec<PanFingerprint> = match vault.card(&erasure.card) {
         Ok(context) => {
             let card = &context.card.record;
             event.program = Some(card.program.clone());
@@ -49,10 +50,10 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> 
             vault
                 .secrets(card)
                 .and_then(|secrets| secrets.pan(card))
-                .map(|pan| vault.keyring.fingerprint(pan.as_bytes()))
-                .ok()
+                .map(|pan| vault.keyring().fingerprints(pan.as_bytes()).collect())
+                .unwrap_or_default()
         }
-        Err(Error::NotFound(_) | Error::Corrupt(_)) => None,
+        Err(Error::NotFound(_) | Error::Corrupt(_)) => Vec::new(),
         Err(other) => return Err(other),
     };
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
@@ -66,8 +67,8 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> 
             Err(Error::Corrupt(_)) => None,
             Err(other) => return Err(other),
         };
-        if let Some(fingerprint) = fingerprint {
-            tx.delete::<PanIndex>(fingerprint.as_bytes())?;
+        for fingerprint in fingerprints {
+            tx.delete::<PanIndex>(&fingerprint.to_key())?;
         }
         tx.delete_sealed(Tree::DataKeys, &key)?;
         tx.delete::<TriesRecord>(&key)?;

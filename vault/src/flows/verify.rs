@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use shared::expiry::Expiry;
-use shared::ids::CardToken;
 use shared::mtls::identity::Identity;
 use shared::vault_api::processor::{Outcome, Verification};
 
-use super::issue::PanIndex;
 use super::lookup::{CardContext, TriesRecord};
 use super::secrets::CardSecrets;
 use crate::audit::event::{Event, Outcome as Ended};
@@ -77,7 +75,7 @@ pub async fn verify(
 
 /// The card of this PAN, if it is open and of a program of this processor.
 fn usable(vault: &OpenVault, caller: &Identity, pan: &Pan) -> Result<Option<CardContext>, Error> {
-    let Some(token) = find(vault, pan)? else {
+    let Some(token) = vault.card_of_pan(pan)? else {
         return Ok(None);
     };
     let context = vault.card(&token)?;
@@ -87,12 +85,6 @@ fn usable(vault: &OpenVault, caller: &Identity, pan: &Pan) -> Result<Option<Card
         .is_some_and(|name| name.as_str() == context.program.program().processor);
     let open = card.standing.permits_use().is_ok() && !card.exp.is_past(vault.surroundings.clock.now());
     Ok((own && open).then_some(context))
-}
-
-fn find(vault: &OpenVault, pan: &Pan) -> Result<Option<CardToken>, Error> {
-    let fingerprint = vault.keyring.fingerprint(pan.as_bytes());
-    let index = vault.records.get::<PanIndex>(fingerprint.as_bytes())?;
-    Ok(index.map(|index| index.record.card))
 }
 
 fn compare(

@@ -24,6 +24,8 @@ pub enum KeyPurpose {
     Fingerprint,
     /// An RSA key pair that callers encrypt to.
     Jwe,
+    /// An Ed25519 key pair that signs checkpoints of the audit log.
+    Audit,
 }
 
 impl KeyPurpose {
@@ -35,6 +37,7 @@ impl KeyPurpose {
             Self::Records => "records",
             Self::Fingerprint => "fingerprint",
             Self::Jwe => "jwe",
+            Self::Audit => "audit",
         }
     }
 }

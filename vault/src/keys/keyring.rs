@@ -10,6 +10,7 @@ use shared::ids::{CardToken, ProgramName};
 use shared::jwe::{InvalidPrivateKey, RsaPrivateKey};
 use zeroize::Zeroizing;
 
+use super::audit_key::AuditKey;
 use super::data_key::{DataKey, WrappedDataKey};
 use super::epoch::EpochSecret;
 use super::header::{KeyHeader, KeyId, KeyPurpose, KeyState, WrappedKeyError};
@@ -53,6 +54,9 @@ pub enum KeyringError {
     /// An RSA key pair in the keyring does not parse.
     #[error(transparent)]
     Jwe(#[from] InvalidPrivateKey),
+    /// The key of the audit log's checkpoints does not parse.
+    #[error("the audit key in the keyring is not an Ed25519 key pair")]
+    AuditKey,
     /// Randomness, memory or a value that does not open.
     #[error(transparent)]
     Key(#[from] KeyMemoryError),
@@ -68,11 +72,13 @@ impl From<CryptoError> for KeyringError {
 #[derive(Debug)]
 pub struct Keyring {
     environment: Environment,
+    root: Arc<RootKey>,
     wrapping: Arc<WrappingKey>,
     card_keks: Versions<CardKek>,
     records: Versions<RecordsKey>,
-    fingerprint: FingerprintKey,
+    fingerprints: Versions<FingerprintKey>,
     jwe: JweKeys,
+    audit: Versions<AuditKey>,
     headers: Vec<KeyHeader>,
     rng: SystemRandom,
 }
@@ -93,6 +99,7 @@ impl Keyring {
             symmetric(KeyPurpose::Records)?,
             symmetric(KeyPurpose::Fingerprint)?,
             (KeyPurpose::Jwe, Zeroizing::new(jwe.material().to_vec())),
+            (KeyPurpose::Audit, AuditKey::generate(rng)?),
         ];
         let wrap = |(purpose, material): &(KeyPurpose, Zeroizing<Vec<u8>>)| {
             let id = KeyId {
@@ -109,8 +116,8 @@ impl Keyring {
         keys.iter().map(wrap).collect()
     }
 
-    /// Opens the keyring of a store: checks every slot against the root key, then unwraps every key. The root key ends
-    /// here. `now` in Unix seconds decides which older JWE keys still open. Parses RSA keys: call it off the async
+    /// Opens the keyring of a store: checks every slot against the root key, then unwraps every key. The root key stays
+    /// in locked memory as long as the keyring: new slots and a new epoch need it. `now` in Unix seconds decides which older JWE keys still open. Parses RSA keys: call it off the async
     /// threads.
     ///
     /// # Errors
@@ -125,8 +132,8 @@ impl Keyring {
     ) -> Result<Self, KeyringError> {
         slot::verify_all(&root, &all(store, Tree::Slots)?)?;
         let wrapping = Arc::new(root.wrapping_key(environment, epoch)?);
-        drop(root);
-        Self::unwrap(environment, wrapping, &all(store, Tree::Keks)?, now, rng)
+        let entries = all(store, Tree::Keks)?;
+        Self::unwrap(environment, Arc::new(root), wrapping, &entries, now, rng)
     }
 
     /// The keyring as the store has it now: after a key was replaced, or when a grace time ended. `now` in Unix seconds.
@@ -134,10 +141,10 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`].
     pub fn reopen(&self, store: &Store, now: i64) -> Result<Self, KeyringError> {
-        let wrapping = Arc::clone(&self.wrapping);
         Self::unwrap(
             self.environment,
-            wrapping,
+            Arc::clone(&self.root),
+            Arc::clone(&self.wrapping),
             &all(store, Tree::Keks)?,
             now,
             self.rng.clone(),
@@ -202,6 +209,7 @@ impl Keyring {
     /// Unwraps the entries of [`Tree::Keks`].
     pub(super) fn unwrap(
         environment: Environment,
+        root: Arc<RootKey>,
         wrapping: Arc<WrappingKey>,
         entries: &[Entry],
         now: i64,
@@ -220,7 +228,10 @@ impl Keyring {
         let records = unwrapped.versions(KeyPurpose::Records, |version, bytes| {
             Ok(RecordsKey::new(environment, version, memory(bytes)?))
         })?;
-        let (fingerprint, _) = unwrapped.take(KeyPurpose::Fingerprint)?;
+        let fingerprints = unwrapped.versions(KeyPurpose::Fingerprint, |version, bytes| {
+            Ok(FingerprintKey::new(version, memory(bytes)?))
+        })?;
+        let audit = unwrapped.versions(KeyPurpose::Audit, |version, pkcs8| AuditKey::new(version, pkcs8))?;
         let (current, older) = unwrapped.take(KeyPurpose::Jwe)?;
         let older = older
             .into_iter()
@@ -228,11 +239,13 @@ impl Keyring {
             .collect();
         Ok(Self {
             environment,
+            root,
             wrapping,
             card_keks,
             records,
-            fingerprint: FingerprintKey::new(memory(&fingerprint.1)?),
+            fingerprints,
             jwe: JweKeys::new(RsaPrivateKey::from_pkcs8(&current.1)?, older, now)?,
+            audit,
             headers,
             rng,
         })
@@ -314,10 +327,28 @@ impl Keyring {
         self.card_keks.active_version()
     }
 
-    /// The fingerprint of a PAN, given as ASCII digits.
+    /// The fingerprint of a PAN, given as ASCII digits, under the active key: what is written.
     #[must_use]
     pub fn fingerprint(&self, digits: &[u8]) -> PanFingerprint {
-        self.fingerprint.fingerprint(digits)
+        self.fingerprints.active().fingerprint(digits)
+    }
+
+    /// The fingerprints of a PAN under every key that may have made its index entry, the active one first: what is
+    /// looked up. More than one only while the key is being rotated.
+    pub fn fingerprints(&self, digits: &[u8]) -> impl Iterator<Item = PanFingerprint> {
+        self.fingerprints.usable().map(|key| key.fingerprint(digits))
+    }
+
+    /// The version of the key that makes new fingerprints.
+    #[must_use]
+    pub const fn active_fingerprint_key(&self) -> u32 {
+        self.fingerprints.active_version()
+    }
+
+    /// The key that signs the audit log's checkpoints.
+    #[must_use]
+    pub const fn audit_key(&self) -> &AuditKey {
+        self.audit.active()
     }
 
     /// The keys that callers encrypt to.
@@ -354,7 +385,7 @@ impl Unwrapped {
     fn versions<K>(
         &mut self,
         purpose: KeyPurpose,
-        make: impl Fn(u32, &[u8]) -> Result<K, KeyMemoryError>,
+        make: impl Fn(u32, &[u8]) -> Result<K, KeyringError>,
     ) -> Result<Versions<K>, KeyringError> {
         let ((active, material), others) = self.take(purpose)?;
         let mut older = BTreeMap::new();

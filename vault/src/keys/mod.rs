@@ -23,9 +23,11 @@
 //! Stages are types: [`slot::unlock::UnlockSession`] (or a key file) gives a [`root::RootKey`], and only that gives a
 //! [`keyring::Keyring`], the unlocked vault.
 
+pub mod audit_key;
 pub mod ceremony;
 pub mod data_key;
 pub mod epoch;
+pub mod handle;
 pub mod header;
 pub mod jwe_keys;
 pub mod kek;

@@ -51,6 +51,15 @@ impl<K> Versions<K> {
         self.active.0
     }
 
+    /// Every version that still opens: the active one first, then the others, newest first.
+    pub(super) fn usable(&self) -> impl Iterator<Item = &K> {
+        let older = self.older.values().rev().filter_map(|older| match older {
+            Older::Retiring(key) => Some(key),
+            Older::Destroyed => None,
+        });
+        std::iter::once(&self.active.1).chain(older)
+    }
+
     /// The version that a sealed value names.
     pub(super) fn get(&self, version: u32) -> Result<&K, VersionError> {
         if version == self.active.0 {

@@ -1,4 +1,4 @@
-//! The vault's store: sixteen trees of keys and values over an engine, written by group commit. An acknowledged write
+//! The vault's store: two dozen trees of keys and values over an engine, written by group commit. An acknowledged write
 //! survives a kill and a power cut; a reader never sees one that would not; a store that lost its tail does not open.
 //!
 //! What the values hold is not the store's matter: everything in them is sealed before it comes here.

@@ -36,11 +36,25 @@ pub enum Tree {
     Audit = 16,
     /// When the secrets of erased cards are due.
     Erasures = 17,
+    /// Long work: how far it is.
+    Jobs = 18,
+    /// Challenges and spent proofs, where several processes share the store.
+    Challenges = 19,
+    /// Inner nodes of the audit log's Merkle tree.
+    AuditNodes = 20,
+    /// What became of each row of an import.
+    ImportRows = 21,
+    /// Backups whose life has not ended.
+    Backups = 22,
+    /// Shares that wait for their custodians, sealed to them.
+    Shares = 23,
+    /// Facts about retention: halts, purges, destroyed cards.
+    Retention = 24,
 }
 
 impl Tree {
     /// Every tree, in the order of its tag.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::Meta,
         Self::Slots,
         Self::Keks,
@@ -57,6 +71,13 @@ impl Tree {
         Self::Orders,
         Self::Audit,
         Self::Erasures,
+        Self::Jobs,
+        Self::Challenges,
+        Self::AuditNodes,
+        Self::ImportRows,
+        Self::Backups,
+        Self::Shares,
+        Self::Retention,
     ];
 
     /// The byte that names the tree on the disk.
@@ -85,6 +106,13 @@ impl Tree {
             Self::Orders => "orders",
             Self::Audit => "audit",
             Self::Erasures => "erasures",
+            Self::Jobs => "jobs",
+            Self::Challenges => "challenges",
+            Self::AuditNodes => "audit_nodes",
+            Self::ImportRows => "import_rows",
+            Self::Backups => "backups",
+            Self::Shares => "shares",
+            Self::Retention => "retention",
         }
     }
 }

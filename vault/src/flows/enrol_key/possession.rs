@@ -17,7 +17,6 @@ use crate::domain::holder::Holder;
 use crate::domain::pan::Pan;
 use crate::domain::tries::Capped;
 use crate::error::Error;
-use crate::flows::issue::PanIndex;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Tx};
 use crate::store::Tree;
@@ -117,11 +116,10 @@ fn compare(
     let (Ok(pan), Ok(cvv)) = parsed else {
         return Ok(None);
     };
-    let fingerprint = vault.keyring.fingerprint(pan.as_bytes());
-    let Some(index) = vault.records.get::<PanIndex>(fingerprint.as_bytes())? else {
+    let Some(token) = vault.card_of_pan(&pan)? else {
         return Ok(None);
     };
-    let card = vault.card(&index.record.card)?.card.record;
+    let card = vault.card(&token)?.card.record;
     if card.holder != holder.token || card.standing.permits_use().is_err() {
         return Ok(None);
     }

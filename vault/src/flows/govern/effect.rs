@@ -50,6 +50,14 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         | Proposal::ActivateKey { .. }
         | Proposal::RestoreCard(_)
         | Proposal::ClearFailures(_) => Ok(()),
+        Proposal::Rotate(_)
+        | Proposal::AbortJob(_)
+        | Proposal::AddSlot { .. }
+        | Proposal::RemoveSlot(_)
+        | Proposal::Backup { .. }
+        | Proposal::ImportCards(_)
+        | Proposal::ExportCards(_)
+        | Proposal::HaltErasures { .. } => Err(not_built()),
     }
 }
 
@@ -65,7 +73,19 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal) -> Result<(), Erro
         Proposal::ActivateKey { holder, key } => activate(tx, holder, key),
         Proposal::RestoreCard(card) => restore(tx, card),
         Proposal::ClearFailures(card) => clear_failures(tx, card),
+        Proposal::Rotate(_)
+        | Proposal::AbortJob(_)
+        | Proposal::AddSlot { .. }
+        | Proposal::RemoveSlot(_)
+        | Proposal::Backup { .. }
+        | Proposal::ImportCards(_)
+        | Proposal::ExportCards(_)
+        | Proposal::HaltErasures { .. } => Err(not_built()),
     }
+}
+
+fn not_built() -> Error {
+    Error::conflict("NOT_AVAILABLE", "This build cannot do that yet.")
 }
 
 fn register(tx: &mut Tx<'_, '_>, party: &Party) -> Result<(), Error> {

@@ -254,7 +254,8 @@ impl Stage {
 
     /// Seals JSON to the vault, as an app does.
     fn seal(&self, value: &Value) -> String {
-        let key = self.vault.keyring.jwe().public_keys().next().unwrap();
+        let keyring = self.vault.keyring();
+        let key = keyring.jwe().public_keys().next().unwrap();
         Sealer::new(key)
             .unwrap()
             .seal(value.to_string().as_bytes())

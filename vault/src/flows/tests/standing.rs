@@ -33,7 +33,7 @@ async fn who_still_holds_a_locked_vault_commits_nothing_more() {
     ));
     let mut head = crate::audit::chain::Head::default();
     while let Some(link) =
-        Link::find(&stage.vault.surroundings.store, &stage.vault.keyring, head.size).unwrap()
+        Link::find(&stage.vault.surroundings.store, &stage.vault.keyring(), head.size).unwrap()
     {
         head = head.after(&link.bytes);
         assert_eq!(head.hash, link.hash, "event {}", head.size - 1);

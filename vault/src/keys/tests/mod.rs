@@ -189,15 +189,15 @@ async fn what_was_sealed_before_a_restart_opens_after_it() {
 #[tokio::test]
 async fn nothing_in_slots_or_keyring_can_be_changed_swapped_or_left_out() {
     let vault = Vault::new().await;
+    let root = Arc::new(vault.root());
     let wrapping = Arc::new(
-        vault
-            .root()
-            .wrapping_key(DEVELOPMENT, &vault.epoch.load().unwrap())
+        root.wrapping_key(DEVELOPMENT, &vault.epoch.load().unwrap())
             .unwrap(),
     );
     let open = |entries: &[Entry]| {
         Keyring::unwrap(
             DEVELOPMENT,
+            Arc::clone(&root),
             Arc::clone(&wrapping),
             entries,
             0,
@@ -205,7 +205,7 @@ async fn nothing_in_slots_or_keyring_can_be_changed_swapped_or_left_out() {
         )
     };
     let entries = vault.entries(Tree::Keks);
-    assert_eq!(entries.len(), 4);
+    assert_eq!(entries.len(), 5);
     open(&entries).unwrap();
     for (position, (_, record)) in entries.iter().enumerate() {
         // Every byte of header and salt, and some of the longer material.
@@ -237,14 +237,12 @@ async fn nothing_in_slots_or_keyring_can_be_changed_swapped_or_left_out() {
     assert!(matches!(opened, Err(KeyringError::Slot(SlotError::Changed(_)))));
 }
 
-/// A keyring with card KEK 1 destroyed, 2 retiring, 3 active, and the wrapping key of it.
-fn with_versions() -> (Vec<Entry>, Arc<WrappingKey>) {
+/// A keyring with card KEK 1 destroyed, 2 retiring, 3 active, and root and wrapping key of it.
+fn with_versions() -> (Vec<Entry>, Arc<RootKey>, Arc<WrappingKey>) {
     let rng = SystemRandom::new();
     let epoch = EpochSecret::first(&rng).unwrap();
-    let wrapping = RootKey::generate(DEVELOPMENT, &rng)
-        .unwrap()
-        .wrapping_key(DEVELOPMENT, &epoch)
-        .unwrap();
+    let root = RootKey::generate(DEVELOPMENT, &rng).unwrap();
+    let wrapping = root.wrapping_key(DEVELOPMENT, &epoch).unwrap();
     let mut entries = Keyring::create(&wrapping, &jwe_key(), 1, &rng).unwrap();
     let purpose = KeyPurpose::CardKek;
     entries.retain(|(key, _)| *key != KeyId { purpose, version: 1 }.store_key());
@@ -264,15 +262,17 @@ fn with_versions() -> (Vec<Entry>, Arc<WrappingKey>) {
         .unwrap();
         entries.push((id.store_key(), record));
     }
-    (entries, Arc::new(wrapping))
+    (entries, Arc::new(root), Arc::new(wrapping))
 }
 
 #[test]
 fn each_key_version_is_looked_up_by_its_number() {
-    let (entries, wrapping) = with_versions();
+    let (entries, root, wrapping) = with_versions();
     let rng = SystemRandom::new();
-    let open =
-        |entries: &[Entry]| Keyring::unwrap(DEVELOPMENT, Arc::clone(&wrapping), entries, 0, rng.clone());
+    let open = |entries: &[Entry]| {
+        let (root, wrapping) = (Arc::clone(&root), Arc::clone(&wrapping));
+        Keyring::unwrap(DEVELOPMENT, root, wrapping, entries, 0, rng.clone())
+    };
     let keyring = open(&entries).unwrap();
     let (program, card) = names();
     let (_, wrapped) = keyring.new_data_key(&program, &card).unwrap();
@@ -324,7 +324,7 @@ fn each_key_version_is_looked_up_by_its_number() {
 
 #[test]
 fn a_keyring_of_another_epoch_says_so() {
-    let (entries, wrapping) = with_versions();
+    let (entries, _, wrapping) = with_versions();
     // The epoch number stands behind the header, after the format byte.
     let mut record = entries[0].1.clone();
     let at = 2 + usize::from(u16::from_be_bytes([record[0], record[1]])) + 1;
@@ -451,11 +451,11 @@ async fn the_keyring_prints_no_key() {
     let text = format!("{keyring:?}{:?}", jwe_key());
     assert_eq!(
         text.matches("LockedBytes").count(),
-        4,
-        "wrapping key, card KEK, records key, fingerprint key"
+        5,
+        "root key, wrapping key, card KEK, records key, fingerprint key"
     );
     assert!(text.contains("NewJweKey"), "{text}");
-    assert!(text.len() < 2500, "no room for key material: {}", text.len());
+    assert!(text.len() < 3000, "no room for key material: {}", text.len());
     let purposes: Vec<KeyPurpose> = keyring.headers().iter().map(|header| header.id.purpose).collect();
-    assert_eq!(purposes.len(), 4);
+    assert_eq!(purposes.len(), 5);
 }
