@@ -13,6 +13,7 @@ pub mod gateway_load;
 pub mod meter;
 pub mod plan;
 pub mod report;
+pub mod rotation;
 pub mod vault_load;
 pub mod wire;
 pub mod yardstick;
