@@ -153,12 +153,7 @@ impl RotationPlan {
 }
 
 async fn rotation_job(officer: &Officer) -> Result<Job> {
-    let jobs: Vec<Job> = officer
-        .door()
-        .get(paths::JOBS)
-        .await?
-        .expect(200)?
-        .read_as()?;
+    let jobs: Vec<Job> = officer.door().get(paths::JOBS).await?.expect(200)?.read_as()?;
     let own = jobs.into_iter().find(|job| job.kind == JobKind::RotateCardKek);
     own.context("no rotation among the jobs")
 }
@@ -215,7 +210,10 @@ impl fmt::Display for RotationReport {
             self.job.progress.done as f64 / seconds,
             self.job.progress.failed,
         )?;
-        writeln!(f, "| reveals | operations/s | p50 µs | p99 µs | p99.9 µs | p99 ÷ before |")?;
+        writeln!(
+            f,
+            "| reveals | operations/s | p50 µs | p99 µs | p99.9 µs | p99 ÷ before |"
+        )?;
         writeln!(f, "|---|--:|--:|--:|--:|--:|")?;
         let slow_before = self.parts.first().map_or(f64::NAN, |before| before.micros(99.0));
         for part in &self.parts {
