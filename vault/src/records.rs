@@ -233,10 +233,13 @@ fn commit_error(error: CommitError) -> Error {
     match error {
         CommitError::Busy => Error::Busy,
         CommitError::LowSpace => Error::NoSpace,
+        CommitError::Behind(why) => Error::Corrupt(why),
         CommitError::Refused(error) => error.into(),
         CommitError::Panicked => Error::Internal("a transaction panicked".to_owned()),
-        CommitError::Poisoned(_) | CommitError::Closed | CommitError::Failed(_) | CommitError::Stalled => {
-            Error::Store(error.to_string())
-        }
+        CommitError::Poisoned(_)
+        | CommitError::Closed
+        | CommitError::Failed(_)
+        | CommitError::Stalled
+        | CommitError::Unavailable(_) => Error::Store(error.to_string()),
     }
 }

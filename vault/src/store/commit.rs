@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use super::anchor::AnchorWriter;
 use super::batch::Batch;
 use super::commit_record::{COMMIT_KEY, CommitRecord};
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, View};
+use super::follow::Following;
 use super::poison::Poison;
 use super::space::FreeSpace;
 use super::tree::Tree;
@@ -59,6 +60,7 @@ pub(super) struct Committer {
     poison: Poison,
     done: watch::Receiver<bool>,
     reached: watch::Receiver<CommitRecord>,
+    following: Following,
 }
 
 impl Committer {
@@ -66,7 +68,7 @@ impl Committer {
     pub(super) fn start(
         engine: Arc<dyn Engine>,
         record: CommitRecord,
-        space: FreeSpace,
+        space: Option<FreeSpace>,
         anchor: AnchorWriter,
     ) -> std::io::Result<Self> {
         let (queue, messages) = mpsc::channel(QUEUE_LENGTH);
@@ -74,6 +76,7 @@ impl Committer {
         let (done_sender, done) = watch::channel(false);
         let (reached_sender, reached) = watch::channel(record);
         let dying = poison.clone();
+        let following = Following::default();
         let thread = CommitThread {
             engine,
             record,
@@ -81,6 +84,7 @@ impl Committer {
             anchor,
             poison: poison.clone(),
             reached: reached_sender,
+            following: following.clone(),
         };
         let handle = std::thread::Builder::new()
             .name("store-commit".to_owned())
@@ -99,6 +103,7 @@ impl Committer {
             poison,
             done,
             reached,
+            following,
         })
     }
 
@@ -133,6 +138,11 @@ impl Committer {
     /// The last durable commit.
     pub(super) fn reached(&self) -> CommitRecord {
         *self.reached.borrow()
+    }
+
+    /// Who is told when the store moved on without this process.
+    pub(super) fn following(&self) -> &Following {
+        &self.following
     }
 
     /// Transactions that wait.
@@ -206,10 +216,11 @@ fn wrap<T: Send + 'static, E: Send + 'static>(
 struct CommitThread {
     engine: Arc<dyn Engine>,
     record: CommitRecord,
-    space: FreeSpace,
+    space: Option<FreeSpace>,
     anchor: AnchorWriter,
     poison: Poison,
     reached: watch::Sender<CommitRecord>,
+    following: Following,
 }
 
 impl CommitThread {
@@ -237,21 +248,40 @@ impl CommitThread {
         if let Some(error) = self.poison.cause() {
             return Some(CommitError::Poisoned(error));
         }
-        self.space.is_low().then_some(CommitError::LowSpace)
+        let low = self.space.as_mut().is_some_and(FreeSpace::is_low);
+        low.then_some(CommitError::LowSpace)
     }
 
-    /// Runs work until the group is large enough, makes the group durable, answers.
+    /// Begins a group, runs work until it is large enough, makes it durable, answers.
     fn commit_group(&mut self, works: &mut impl Iterator<Item = Work>) {
+        let engine = Arc::clone(&self.engine);
+        let begun = engine.begin().map_err(|error| self.failed(error));
+        let begun = begun.and_then(|begun| {
+            if let Some(record) = begun.record {
+                self.stand_at(record);
+            }
+            let followed = self.following.follow(begun.view, self.record.audit_head);
+            followed.inspect_err(|_| engine.abandon())?;
+            Ok(begun.view)
+        });
+        match begun {
+            Ok(view) => self.run_group(view, works),
+            Err(refusal) => works.for_each(|work| drop(work(Err(refusal.clone())))),
+        }
+    }
+
+    fn run_group(&mut self, view: &dyn View, works: &mut impl Iterator<Item = Work>) {
         let mut group = Batch::default();
         let mut audit_head = self.record.audit_head;
         let mut answers: Vec<(Option<TxnError>, Answer)> = Vec::new();
-        while group.bytes() < GROUP_BYTES {
+        let mut lost = None;
+        while group.bytes() < GROUP_BYTES && lost.is_none() {
             let Some(work) = works.next() else { break };
-            let mut txn = Txn::new(&*self.engine, &group);
+            let mut txn = Txn::new(view, &group, audit_head);
             let ran = work(Ok(&mut txn));
             let finished = txn.finish();
             if let Some(TxnError::Engine(error)) = &finished.refused {
-                self.poison.set(error.clone());
+                lost = Some(self.failed(error.clone()));
             }
             let Some(Ran { succeeded, answer }) = ran else {
                 continue;
@@ -262,7 +292,14 @@ impl CommitThread {
             }
             answers.push((finished.refused.filter(|_| succeeded), answer));
         }
-        let durable = self.make_durable(group, audit_head);
+        let durable = match lost {
+            // What one transaction could not read none of its group can rest on.
+            Some(error) => {
+                self.engine.abandon();
+                Err(error)
+            }
+            None => self.make_durable(group, audit_head),
+        };
         for (swallowed, answer) in answers {
             answer(
                 durable
@@ -274,9 +311,11 @@ impl CommitThread {
 
     fn make_durable(&mut self, mut group: Batch, audit_head: [u8; 32]) -> Result<(), CommitError> {
         if let Some(error) = self.poison.cause() {
+            self.engine.abandon();
             return Err(CommitError::Poisoned(error));
         }
         if group.is_empty() {
+            self.engine.abandon();
             return Ok(());
         }
         let (added, removed) = group.added_and_removed();
@@ -292,15 +331,32 @@ impl CommitThread {
             .and_then(|()| self.engine.sync());
         match written {
             Ok(()) => {
-                self.record = record;
-                self.anchor.advance(record);
-                self.reached.send_replace(record);
+                self.stand_at(record);
                 Ok(())
             }
-            Err(error) => {
+            Err(error) if error.ends_the_store() => {
                 self.poison.set(error.clone());
                 Err(CommitError::Failed(error))
             }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn stand_at(&mut self, record: CommitRecord) {
+        if record != self.record {
+            self.record = record;
+            self.anchor.advance(record);
+            self.reached.send_replace(record);
+        }
+    }
+
+    /// What an engine's error means for work that was not written; it ends the store where it must.
+    fn failed(&self, error: EngineError) -> CommitError {
+        match self.poison.set(error) {
+            error @ EngineError::Unavailable(_) => CommitError::Unavailable(error),
+            EngineError::Full(_) => CommitError::LowSpace,
+            error @ EngineError::Unknown(_) => CommitError::Failed(error),
+            error => CommitError::Poisoned(error),
         }
     }
 }
@@ -311,9 +367,15 @@ pub enum CommitError {
     /// The queue stayed full. Nothing was written; try again later.
     #[error("too many transactions wait")]
     Busy,
-    /// The volume has less free space than the floor. Nothing was written.
-    #[error("the store's volume is nearly full")]
+    /// The volume has less free space than the floor, or the database none at all. Nothing was written.
+    #[error("the store has no room")]
     LowSpace,
+    /// The database cannot be reached, or does not answer in time. Nothing was written; try again later.
+    #[error(transparent)]
+    Unavailable(EngineError),
+    /// What other processes committed cannot be followed: a record of theirs does not open here. Nothing was written.
+    #[error("cannot follow what other processes committed: {0}")]
+    Behind(String),
     /// The work ignored an error of its transaction. Nothing was written.
     #[error("the transaction was refused: {0}")]
     Refused(TxnError),
@@ -326,7 +388,8 @@ pub enum CommitError {
     /// The store was closed. Nothing was written.
     #[error("the store is closed")]
     Closed,
-    /// The engine failed while it wrote this. Whether it was written shows when the store is opened anew.
+    /// The engine failed while it wrote this. Whether it was written shows when the store is opened anew, or a shared
+    /// one is read again.
     #[error("the commit failed: {0}")]
     Failed(EngineError),
     /// No answer in time. Whether it was written is unknown.

@@ -1,6 +1,8 @@
 //! The commit record: how far the store has come. It is written with every group of commits, and a copy of it, the
 //! anchor, is kept outside the store, so that a store which lost its tail can be told from one that never had it.
 
+use super::engine::EngineError;
+
 /// The key of the commit record in [`super::Tree::Meta`].
 pub(super) const COMMIT_KEY: &[u8] = b"store.commit";
 
@@ -27,6 +29,15 @@ impl CommitRecord {
         bytes.extend(self.records.to_be_bytes());
         bytes.extend(self.audit_head);
         bytes
+    }
+
+    /// Reads what the store holds under [`COMMIT_KEY`]; nothing there: no commit yet.
+    pub(super) fn read(stored: Option<&[u8]>) -> Result<Self, EngineError> {
+        match stored {
+            None => Ok(Self::default()),
+            Some(bytes) => Self::from_bytes(bytes)
+                .ok_or_else(|| EngineError::Corrupt("the commit record is not one".to_owned())),
+        }
     }
 
     /// Reads a stored record; `None`: these bytes are none.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::batch::Batch;
-use super::engine::{Engine, EngineError, Entry};
+use super::engine::{Begun, Engine, EngineError, Entry, View};
 use super::tree::Tree;
 
 /// Where something happens, and to which batch, counted from 1.
@@ -62,7 +62,7 @@ pub(super) fn broken() -> EngineError {
     EngineError::Io("injected".to_owned())
 }
 
-impl Engine for FaultyEngine {
+impl View for FaultyEngine {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.read()?.get(tree, key)
     }
@@ -76,7 +76,9 @@ impl Engine for FaultyEngine {
     ) -> Result<Vec<Entry>, EngineError> {
         self.read()?.scan(tree, prefix, from, limit)
     }
+}
 
+impl Engine for FaultyEngine {
     fn count(&self, tree: Tree) -> Result<u64, EngineError> {
         self.read()?.count(tree)
     }
@@ -92,5 +94,17 @@ impl Engine for FaultyEngine {
         (self.hook)(Fault::BeforeSync(number))?;
         self.inner.sync()?;
         (self.hook)(Fault::AfterSync(number))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn View>, EngineError> {
+        self.inner.snapshot()
+    }
+
+    fn begin(&self) -> Result<Begun<'_>, EngineError> {
+        self.inner.begin()
+    }
+
+    fn abandon(&self) {
+        self.inner.abandon();
     }
 }

@@ -8,24 +8,31 @@ mod batch;
 mod commit;
 mod commit_record;
 mod engine;
+mod follow;
+mod kept;
 mod open;
 mod overlay;
 mod poison;
 mod sled;
+mod snapshot;
 mod space;
 mod tree;
 mod txn;
 
+use std::convert::Infallible;
 use std::io;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 pub use self::batch::{Batch, Change};
 pub use self::commit::CommitError;
 pub use self::commit_record::CommitRecord;
-pub use self::engine::{Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+pub use self::engine::{Begun, Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES, View};
+pub use self::follow::Follower;
+pub use self::kept::MAX_SNAPSHOT_BYTES;
 pub use self::open::{AnchorRule, DEFAULT_BALLAST_BYTES, DEFAULT_FREE_FLOOR_BYTES, OpenError, StoreOptions};
 pub use self::sled::{DEFAULT_CACHE_BYTES, MIN_CACHE_BYTES, SledEngine};
+pub use self::snapshot::Snapshot;
 pub use self::tree::Tree;
 pub use self::txn::{MAX_TRANSACTION_BYTES, Txn, TxnError};
 
@@ -107,6 +114,14 @@ impl Store {
         found.map_err(|error| self.inner.committer.poison().set(error))
     }
 
+    /// The store as it is at one commit, to be read while writers go on.
+    ///
+    /// # Errors
+    /// The engine cannot read.
+    pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
+        Snapshot::take(Arc::clone(&self.inner)).map_err(|error| self.inner.committer.poison().set(error))
+    }
+
     /// Counts every entry of every tree and compares with the commit record: records that went missing inside the store
     /// show here. Walks the whole store; only a store without writers gives a meaningful answer.
     ///
@@ -122,6 +137,37 @@ impl Store {
             expected: self.reached().records,
             found: found - u64::from(record.is_some()),
         })
+    }
+
+    /// Whether other processes write to the same store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.inner.engine.is_shared()
+    }
+
+    /// From now on this follower is brought up to date before each group of commits; it takes the place of an earlier
+    /// one.
+    pub fn followed_by(&self, follower: Weak<dyn Follower>) {
+        self.inner.committer.following().set(follower);
+    }
+
+    /// Sees whether other processes have committed, and lets the follower know. For a background look: a process
+    /// without traffic learns of the others' doing by this alone.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the next look tries again.
+    pub async fn look(&self) -> Result<(), CommitError> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        let engine = Arc::clone(&self.inner.engine);
+        let looked = tokio::task::spawn_blocking(move || open::read_record(&*engine)).await;
+        match looked {
+            Ok(Ok(record)) if record == self.reached() => Ok(()),
+            Ok(Ok(_)) => self.commit(|_| Ok::<_, Infallible>(())).await.map(drop),
+            Ok(Err(error)) => Err(CommitError::Unavailable(error)),
+            Err(_) => Err(CommitError::Panicked),
+        }
     }
 
     /// Where the store stood when it was opened.
@@ -200,5 +246,7 @@ mod disk_tests;
 mod faulty;
 #[cfg(test)]
 mod sled_tests;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod tests;

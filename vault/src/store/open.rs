@@ -99,7 +99,7 @@ pub(super) fn open(
     let anchored_at = check_anchor(options, record)?;
 
     space::make_ballast(&ballast, options.ballast_bytes, options.free_floor_bytes)?;
-    let free_space = FreeSpace::new(parent.to_owned(), options.free_floor_bytes);
+    let free_space = Some(FreeSpace::new(parent.to_owned(), options.free_floor_bytes));
     let anchor = AnchorWriter::start(options.anchor.clone(), record)?;
     let committer = Committer::start(Arc::clone(&engine), record, free_space, anchor)?;
     let directory = parent.to_owned();
@@ -169,12 +169,8 @@ pub(super) fn read_record_bytes(engine: &dyn Engine) -> Result<Option<Vec<u8>>, 
     engine.get(Tree::Meta, COMMIT_KEY)
 }
 
-fn read_record(engine: &dyn Engine) -> Result<CommitRecord, EngineError> {
-    match read_record_bytes(engine)? {
-        None => Ok(CommitRecord::default()),
-        Some(bytes) => CommitRecord::from_bytes(&bytes)
-            .ok_or_else(|| EngineError::Corrupt("the commit record is not one".to_owned())),
-    }
+pub(super) fn read_record(engine: &dyn Engine) -> Result<CommitRecord, EngineError> {
+    CommitRecord::read(read_record_bytes(engine)?.as_deref())
 }
 
 /// Compares store and anchor, sets the anchor where there is none to hold, and returns what it said.

@@ -16,8 +16,11 @@ impl Poison {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    /// Remembers the error unless there was one before, and gives it back.
+    /// Remembers the error if it ends the store and there was none before, and gives it back.
     pub(super) fn set(&self, error: EngineError) -> EngineError {
+        if !error.ends_the_store() {
+            return error;
+        }
         self.0.send_if_modified(|poison| {
             let first = poison.is_none();
             if first {

@@ -10,12 +10,13 @@ use std::fs::{File, OpenOptions};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
 
 use super::batch::Batch;
-use super::engine::{Engine, EngineError, Entry};
+use super::engine::{Begun, Engine, EngineError, Entry, View};
+use super::kept::Kept;
 use super::overlay::scan_over;
 use super::tree::Tree;
 
@@ -36,6 +37,9 @@ pub struct SledEngine {
     file: File,
     /// The batch that is written but not yet synced; readers are given the values before it.
     unsynced: ArcSwapOption<Batch>,
+    /// What living snapshots keep of the past. Locked where a batch begins to be written and where a snapshot is taken,
+    /// so that each batch lies before or behind each snapshot as a whole.
+    snapshots: Mutex<Vec<Weak<Kept>>>,
 }
 
 impl SledEngine {
@@ -61,37 +65,75 @@ impl SledEngine {
             db,
             file,
             unsynced: ArcSwapOption::empty(),
+            snapshots: Mutex::default(),
         })
     }
 
-    fn page(
+    fn snapshots(&self) -> MutexGuard<'_, Vec<Weak<Kept>>> {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One point in sled's time: what is in sled now, under what the snapshot keeps of the past.
+struct SledSnapshot {
+    db: ::sled::Db,
+    kept: Arc<Kept>,
+}
+
+impl View for SledSnapshot {
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        // First the engine, then what is kept: a value that a later batch wrote is then always found among it.
+        let value = guarded(|| self.db.get(tagged(tree, key)))?;
+        Ok(match self.kept.get(tree, key)? {
+            Some(before) => before,
+            None => value.map(|value| value.to_vec()),
+        })
+    }
+
+    fn scan(
         &self,
         tree: Tree,
         prefix: &[u8],
         from: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, EngineError> {
-        let prefix = tagged(tree, prefix);
-        let range = match from.map(|key| tagged(tree, key)) {
-            Bound::Included(key) if key > prefix => (Bound::Included(key), Bound::Unbounded),
-            Bound::Excluded(key) if key >= prefix => (Bound::Excluded(key), Bound::Unbounded),
-            _ => (Bound::Included(prefix.clone()), Bound::Unbounded),
-        };
-        guarded(|| {
-            let mut entries = Vec::new();
-            for entry in self.db.range::<Vec<u8>, _>(range).take(limit) {
-                let (key, value) = entry?;
-                if !key.starts_with(&prefix) {
-                    break;
-                }
-                entries.push((key.iter().skip(1).copied().collect(), value.to_vec()));
-            }
-            Ok(entries)
+        scan_over(from, limit, |from, wanted| {
+            let entries = page(&self.db, tree, prefix, from, wanted)?;
+            let full = entries.len() == wanted;
+            let end = entries.last().filter(|_| full).map(|(key, _)| key.as_slice());
+            let overrides = self.kept.range(tree, prefix, from, end)?;
+            Ok((entries, overrides))
         })
     }
 }
 
-impl Engine for SledEngine {
+fn page(
+    db: &::sled::Db,
+    tree: Tree,
+    prefix: &[u8],
+    from: Bound<&[u8]>,
+    limit: usize,
+) -> Result<Vec<Entry>, EngineError> {
+    let prefix = tagged(tree, prefix);
+    let range = match from.map(|key| tagged(tree, key)) {
+        Bound::Included(key) if key > prefix => (Bound::Included(key), Bound::Unbounded),
+        Bound::Excluded(key) if key >= prefix => (Bound::Excluded(key), Bound::Unbounded),
+        _ => (Bound::Included(prefix.clone()), Bound::Unbounded),
+    };
+    guarded(|| {
+        let mut entries = Vec::new();
+        for entry in db.range::<Vec<u8>, _>(range).take(limit) {
+            let (key, value) = entry?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            entries.push((key.iter().skip(1).copied().collect(), value.to_vec()));
+        }
+        Ok(entries)
+    })
+}
+
+impl View for SledEngine {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         // First the engine, then the batch: a value read from an unsynced batch is then always found in it, unless the
         // batch was synced in between and the value is durable.
@@ -115,7 +157,7 @@ impl Engine for SledEngine {
         limit: usize,
     ) -> Result<Vec<Entry>, EngineError> {
         scan_over(from, limit, |from, wanted| {
-            let entries = self.page(tree, prefix, from, wanted)?;
+            let entries = page(&self.db, tree, prefix, from, wanted)?;
             let overrides = self.unsynced.load().as_ref().map(|batch| {
                 let before = batch.range(tree, prefix, from);
                 before
@@ -125,7 +167,9 @@ impl Engine for SledEngine {
             Ok((entries, overrides.unwrap_or_default()))
         })
     }
+}
 
+impl Engine for SledEngine {
     fn count(&self, tree: Tree) -> Result<u64, EngineError> {
         guarded(|| {
             self.db
@@ -136,7 +180,17 @@ impl Engine for SledEngine {
     }
 
     fn write(&self, batch: &Arc<Batch>) -> Result<(), EngineError> {
-        self.unsynced.store(Some(Arc::clone(batch)));
+        {
+            let mut snapshots = self.snapshots();
+            snapshots.retain(|snapshot| match snapshot.upgrade() {
+                Some(kept) => {
+                    kept.keep(batch);
+                    true
+                }
+                None => false,
+            });
+            self.unsynced.store(Some(Arc::clone(batch)));
+        }
         let mut writes = ::sled::Batch::default();
         for (tree, key, change) in batch.changes() {
             match &change.after {
@@ -153,6 +207,27 @@ impl Engine for SledEngine {
         self.unsynced.store(None);
         Ok(())
     }
+
+    fn snapshot(&self) -> Result<Box<dyn View>, EngineError> {
+        let mut snapshots = self.snapshots();
+        let kept = Arc::new(Kept::default());
+        // What is written and not yet synced is not durable: the snapshot stands before it.
+        if let Some(unsynced) = &*self.unsynced.load() {
+            kept.keep(unsynced);
+        }
+        snapshots.push(Arc::downgrade(&kept));
+        let db = self.db.clone();
+        Ok(Box::new(SledSnapshot { db, kept }))
+    }
+
+    fn begin(&self) -> Result<Begun<'_>, EngineError> {
+        Ok(Begun {
+            record: None,
+            view: self,
+        })
+    }
+
+    fn abandon(&self) {}
 }
 
 fn tagged(tree: Tree, key: &[u8]) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use super::batch::{Batch, Change};
 use super::commit_record::COMMIT_KEY;
-use super::engine::{Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use super::engine::{EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES, View};
 use super::overlay::scan_over;
 use super::tree::Tree;
 
@@ -14,18 +14,21 @@ pub const MAX_TRANSACTION_BYTES: usize = 256 * 1024;
 
 /// What a piece of work sees and changes. Dropping it changes nothing.
 pub struct Txn<'a> {
-    engine: &'a dyn Engine,
+    view: &'a dyn View,
     group: &'a Batch,
     own: Batch,
+    audit_head_before: [u8; 32],
     audit_head: Option<[u8; 32]>,
     refused: Option<TxnError>,
 }
 
 impl<'a> Txn<'a> {
-    pub(super) fn new(engine: &'a dyn Engine, group: &'a Batch) -> Self {
+    /// A transaction over `view` and the earlier changes of its group, which ended at the audit head `audit_head_before`.
+    pub(super) fn new(view: &'a dyn View, group: &'a Batch, audit_head_before: [u8; 32]) -> Self {
         Self {
-            engine,
+            view,
             group,
+            audit_head_before,
             own: Batch::default(),
             audit_head: None,
             refused: None,
@@ -40,7 +43,7 @@ impl<'a> Txn<'a> {
         if let Some(change) = self.own.get(tree, key).or_else(|| self.group.get(tree, key)) {
             return Ok(change.after.clone());
         }
-        let value = self.engine.get(tree, key);
+        let value = self.view.get(tree, key);
         value.map_err(|error| self.refuse(error.into()))
     }
 
@@ -57,7 +60,7 @@ impl<'a> Txn<'a> {
         limit: usize,
     ) -> Result<Vec<Entry>, TxnError> {
         let found = scan_over(from, limit, |from, wanted| {
-            let entries = self.engine.scan(tree, prefix, from, wanted)?;
+            let entries = self.view.scan(tree, prefix, from, wanted)?;
             let after = |(key, change): (&[u8], &Change)| (key.to_vec(), change.after.clone());
             let group = self.group.range(tree, prefix, from).map(after);
             let own = self.own.range(tree, prefix, from).map(after);
@@ -89,6 +92,16 @@ impl<'a> Txn<'a> {
         self.change(tree, key, None)
     }
 
+    /// The head of the audit log that this transaction stands on: its own, an earlier one's of its group, or the last
+    /// commit's, of whichever process.
+    #[must_use]
+    pub const fn audit_head(&self) -> [u8; 32] {
+        match self.audit_head {
+            Some(head) => head,
+            None => self.audit_head_before,
+        }
+    }
+
     /// Names the head of the audit chain after this transaction; the anchor outside the store will carry it.
     pub fn set_audit_head(&mut self, head: [u8; 32]) {
         self.audit_head = Some(head);
@@ -104,10 +117,10 @@ impl<'a> Txn<'a> {
         if tree == Tree::Meta && key == COMMIT_KEY {
             return Err(self.refuse(TxnError::ReservedKey));
         }
-        let (engine, group) = (self.engine, self.group);
+        let (view, group) = (self.view, self.group);
         let set = self.own.set(tree, key, after, || match group.get(tree, key) {
             Some(change) => Ok(change.after.clone()),
-            None => engine.get(tree, key),
+            None => view.get(tree, key),
         });
         set.map_err(|error: EngineError| self.refuse(error.into()))?;
         if self.own.bytes() > MAX_TRANSACTION_BYTES {

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vault::store::{
-    Batch, Engine, EngineError, Entry, MIN_CACHE_BYTES, SledEngine, Store, StoreOptions, Tree, Txn, TxnError,
+    Batch, Begun, Engine, EngineError, Entry, MIN_CACHE_BYTES, SledEngine, Store, StoreOptions, Tree, Txn,
+    TxnError, View,
 };
 
 use crate::random::Random;
@@ -260,7 +261,7 @@ impl DyingEngine {
     }
 }
 
-impl Engine for DyingEngine {
+impl View for DyingEngine {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.inner.get(tree, key)
     }
@@ -274,7 +275,9 @@ impl Engine for DyingEngine {
     ) -> Result<Vec<Entry>, EngineError> {
         self.inner.scan(tree, prefix, from, limit)
     }
+}
 
+impl Engine for DyingEngine {
     fn count(&self, tree: Tree) -> Result<u64, EngineError> {
         self.inner.count(tree)
     }
@@ -290,6 +293,18 @@ impl Engine for DyingEngine {
         self.inner.sync()?;
         self.pass("after-sync");
         Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn View>, EngineError> {
+        self.inner.snapshot()
+    }
+
+    fn begin(&self) -> Result<Begun<'_>, EngineError> {
+        self.inner.begin()
+    }
+
+    fn abandon(&self) {
+        self.inner.abandon();
     }
 }
 
