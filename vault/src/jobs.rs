@@ -1,6 +1,6 @@
 //! What the process does by the clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix_web::web;
@@ -9,9 +9,12 @@ use tokio::time::interval;
 use crate::flows::sweep;
 use crate::open_vault::OpenVault;
 use crate::process::Process;
+use crate::work;
 
 /// How often erased cards and remembered answers are looked at, and excess refusals written down.
 const EVERY_MINUTE: Duration = Duration::from_secs(60);
+/// How soon after an unlock the jobs go on.
+const EVERY_SECOND: Duration = Duration::from_secs(1);
 /// How often shares that wait too long are looked at.
 const EVERY_TEN_SECONDS: Duration = Duration::from_secs(10);
 
@@ -19,8 +22,17 @@ const EVERY_TEN_SECONDS: Duration = Duration::from_secs(10);
 pub async fn run(process: web::Data<Process>) {
     let mut seconds = interval(EVERY_TEN_SECONDS);
     let mut minutes = interval(EVERY_MINUTE);
+    let mut second = interval(EVERY_SECOND);
+    let mut at_work: Weak<OpenVault> = Weak::new();
     loop {
         tokio::select! {
+            _ = second.tick() => if let Ok(vault) = process.open_vault()
+                && !at_work.ptr_eq(&Arc::downgrade(&vault))
+            {
+                // A vault that was locked and opened anew is another one; the runner of the former ends by itself.
+                at_work = Arc::downgrade(&vault);
+                tokio::spawn(work::run(vault));
+            },
             _ = seconds.tick() => process.forget_expired_shares(),
             _ = minutes.tick() => if let Ok(vault) = process.open_vault() {
                 sweep_once(&vault).await;

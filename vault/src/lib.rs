@@ -29,3 +29,4 @@ mod registers;
 pub mod secret;
 mod signer;
 pub mod store;
+mod work;

@@ -28,6 +28,7 @@ use crate::records::{Records, Tx};
 use crate::refusals::Refusals;
 use crate::registers::Registers;
 use crate::store::Store;
+use crate::work::Desk;
 
 /// Races that one request may lose before it is told so. A lost race means that another request was answered.
 const MOST_RACES: usize = 16;
@@ -64,6 +65,8 @@ pub struct OpenVault {
     pub challenges: Challenges,
     /// Rate at which refusals are written down.
     pub refusals: Refusals,
+    /// The jobs that this process runs.
+    pub desk: Desk,
     /// Store, clock, randomness, certificates.
     pub surroundings: Surroundings,
     ledger: Ledger,
@@ -84,6 +87,7 @@ impl OpenVault {
         let registers = Registers::read(&records)?;
         let now = surroundings.clock.unix_seconds();
         let ledger = Ledger::recover(&surroundings.store, &keys.current(), &registers, now)?;
+        let owner = u64::from_be_bytes(surroundings.random.bytes()?);
         // An RSA-4096 private operation takes 4 ms of a core: more of them at once than cores only wait for each other.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Arc::new(Self {
@@ -92,6 +96,7 @@ impl OpenVault {
             sealers: SealerCache::new(KEPT_SEALERS),
             challenges: Challenges::default(),
             refusals: Refusals::default(),
+            desk: Desk::new(owner),
             ledger,
             registers: ArcSwap::from_pointee(registers),
             governing: Mutex::new(()),
@@ -164,6 +169,31 @@ impl OpenVault {
         self.records.transact(commit).await
     }
 
+    /// Runs `work` as one durable transaction that is no operation of anybody: a batch of a job, whose beginning and end
+    /// are events.
+    ///
+    /// # Errors
+    /// That of `work`, or the store's.
+    pub async fn transact<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Tx<'_, '_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let vault = Arc::clone(self);
+        let commit = move |tx: &mut Tx<'_, '_>| {
+            if vault.is_closed() {
+                return Err(Error::Locked);
+            }
+            work(tx)
+        };
+        self.records.transact(commit).await
+    }
+
+    /// Whether the vault was locked: nothing that still holds it commits anything.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Writes `event` and gives the end of the chain after it.
     ///
     /// # Errors
@@ -208,11 +238,13 @@ impl OpenVault {
     /// The store's.
     pub async fn commit_last(self: &Arc<Self>, event: Event) -> Result<(), Error> {
         let vault = Arc::clone(self);
-        self.commit(event, move |_, _| {
+        let closed = self.commit(event, move |_, _| {
             vault.closed.store(true, Ordering::Release);
             Ok(())
-        })
-        .await
+        });
+        let closed = closed.await;
+        self.desk.wake();
+        closed
     }
 
     /// Refuses, before anything is compared, when `event` would not fit its budget.

@@ -1,7 +1,7 @@
 //! Randomness from the operating system, in the shapes that the vault draws.
 
 use ring::rand::{SecureRandom, SystemRandom};
-use shared::ids::{ApprovalToken, CardToken, HolderToken, Nonce, OrderToken};
+use shared::ids::{ApprovalToken, CardToken, HolderToken, JobToken, Nonce, OrderToken};
 
 use crate::domain::bin_range::BinRange;
 use crate::domain::cvv::Cvv;
@@ -97,6 +97,14 @@ impl Random {
     /// No randomness.
     pub fn approval_token(&self) -> Result<ApprovalToken, Error> {
         self.until_some(ApprovalToken::from_random)
+    }
+
+    /// A job token.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn job_token(&self) -> Result<JobToken, Error> {
+        self.until_some(JobToken::from_random)
     }
 
     fn until_some<T>(&self, make: impl Fn(&[u8; 16]) -> Option<T>) -> Result<T, Error> {

@@ -114,6 +114,23 @@ impl Tx<'_, '_> {
         sealed.map(|sealed| open(self.keyring, key, &sealed)).transpose()
     }
 
+    /// Up to `limit` records whose keys start with `prefix`, from `from` on, as this transaction sees them.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a record does not open.
+    pub fn scan<R: Record>(
+        &mut self,
+        prefix: &[u8],
+        from: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<R>, Error> {
+        let entries = self.txn.scan(R::TREE, prefix, from, limit)?;
+        entries
+            .iter()
+            .map(|(key, sealed)| open(self.keyring, key, sealed))
+            .collect()
+    }
+
     /// Whether there is a record under `key`.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ fn filled(path: &str) -> String {
         ("{card}", token("crd_")),
         ("{holder}", token("hld_")),
         ("{approval}", token("apr_")),
+        ("{job}", token("job_")),
         ("{key}", "A".repeat(43)),
     ];
     let mut path = path.to_owned();

@@ -17,10 +17,11 @@ pub mod read_audit;
 pub mod reset_cvv;
 pub mod reveal;
 pub mod revoke_key;
+pub mod rotate;
 pub mod secrets;
 pub mod set_pin;
 pub mod sweep;
 pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

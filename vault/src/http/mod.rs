@@ -6,6 +6,7 @@ mod call;
 mod cards;
 mod governance;
 mod holders;
+mod jobs;
 mod openapi;
 mod processor;
 mod readings;
@@ -83,6 +84,12 @@ pub fn routes() -> Vec<Route> {
         door::<ForOverseers>(Method::GET, paths::APPROVALS, || web::get().to(governance::approvals), "List proposals"),
         door::<ForOfficers>(Method::POST, paths::APPROVALS, || web::post().to(governance::propose), "Propose an operation that takes two officers"),
         door::<ForOfficers>(Method::POST, "/v1/approvals/{approval}/approve", || web::post().to(governance::approve), "Approve another officer's proposal"),
+
+        door::<ForOverseers>(Method::GET, paths::JOBS, || web::get().to(jobs::list), "List jobs"),
+        door::<ForOverseers>(Method::GET, "/v1/jobs/{job}", || web::get().to(jobs::one), "One job and its progress"),
+        door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/pause", || web::post().to(jobs::pause), "Let a job rest"),
+        door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/resume", || web::post().to(jobs::resume), "Let a job go on"),
+        door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/throttle", || web::post().to(jobs::throttle), "How fast a job may be"),
 
         door::<ForGateway>(Method::POST, paths::HOLDERS, || web::post().to(holders::create), "Create a holder"),
         door::<ForGateway>(Method::GET, "/v1/holders/{holder}/keys", || web::get().to(holders::keys), "List a holder's keys"),

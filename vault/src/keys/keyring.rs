@@ -231,7 +231,7 @@ impl Keyring {
         let fingerprints = unwrapped.versions(KeyPurpose::Fingerprint, |version, bytes| {
             Ok(FingerprintKey::new(version, memory(bytes)?))
         })?;
-        let audit = unwrapped.versions(KeyPurpose::Audit, |version, pkcs8| AuditKey::new(version, pkcs8))?;
+        let audit = unwrapped.versions(KeyPurpose::Audit, AuditKey::new)?;
         let (current, older) = unwrapped.take(KeyPurpose::Jwe)?;
         let older = older
             .into_iter()

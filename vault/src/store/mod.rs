@@ -189,6 +189,21 @@ impl Store {
         self.inner.committer.reached()
     }
 
+    /// Transactions that wait for the commit thread: whether requests are in a hurry.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inner.committer.waiting()
+    }
+
+    /// How many entries a tree holds. Walks the whole tree: for a job's beginning, not for requests.
+    ///
+    /// # Errors
+    /// The engine cannot read its files.
+    pub fn count(&self, tree: Tree) -> Result<u64, EngineError> {
+        let counted = self.inner.engine.count(tree);
+        counted.map_err(|error| self.inner.committer.poison().set(error))
+    }
+
     /// What an operator wants to know.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! What an approved proposal does: checked when it is filed and again when it is approved, applied in the approval's own
 //! transaction.
 
-use shared::ids::{CardToken, HolderToken};
+use shared::ids::{ApprovalToken, CardToken, HolderToken, JobToken};
 use shared::mtls::identity::{Identity, Role};
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::governance::{Party, Proposal};
+use time::OffsetDateTime;
 
 use crate::domain::card::Card;
 use crate::domain::holder::{Acceptance, EnrolledKey};
@@ -12,8 +13,10 @@ use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::lookup::{TriesRecord, card_key, holder_key_key};
+use crate::flows::rotate;
 use crate::records::{Record, Tx};
 use crate::registers::{PartyRecord, ProgramRecord, Registers};
+use crate::work;
 
 /// With fewer officers nothing could ever be approved again.
 const FEWEST_OFFICERS: usize = 2;
@@ -49,9 +52,9 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         | Proposal::StrikeParty(_)
         | Proposal::ActivateKey { .. }
         | Proposal::RestoreCard(_)
-        | Proposal::ClearFailures(_) => Ok(()),
+        | Proposal::ClearFailures(_)
+        | Proposal::AbortJob(_) => Ok(()),
         Proposal::Rotate(_)
-        | Proposal::AbortJob(_)
         | Proposal::AddSlot { .. }
         | Proposal::RemoveSlot(_)
         | Proposal::Backup { .. }
@@ -61,11 +64,21 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
     }
 }
 
+/// What an effect may need to know of the approval that it is part of.
+pub struct Occasion {
+    /// The approval.
+    pub approval: ApprovalToken,
+    /// The token of the job that begins, if one does.
+    pub job: JobToken,
+    /// When.
+    pub now: OffsetDateTime,
+}
+
 /// Does what a proposal says.
 ///
 /// # Errors
 /// What it is about does not exist, or is not in the state that it presumes.
-pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal) -> Result<(), Error> {
+pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal, occasion: &Occasion) -> Result<(), Error> {
     match proposal {
         Proposal::SetProgram(program) => tx.put(&ProgramRecord(program.clone())),
         Proposal::RegisterParty(party) => register(tx, party),
@@ -73,9 +86,9 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal) -> Result<(), Erro
         Proposal::ActivateKey { holder, key } => activate(tx, holder, key),
         Proposal::RestoreCard(card) => restore(tx, card),
         Proposal::ClearFailures(card) => clear_failures(tx, card),
-        Proposal::Rotate(_)
-        | Proposal::AbortJob(_)
-        | Proposal::AddSlot { .. }
+        Proposal::AbortJob(job) => work::abort(tx, job, occasion.now),
+        Proposal::Rotate(rotation) => rotate::begin(tx, rotation, occasion),
+        Proposal::AddSlot { .. }
         | Proposal::RemoveSlot(_)
         | Proposal::Backup { .. }
         | Proposal::ImportCards(_)

@@ -2,6 +2,8 @@
 
 mod effect;
 
+pub use self::effect::Occasion;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -121,13 +123,19 @@ async fn approve_in_turn(
     may_approve(&approval, caller, vault)?;
     effect::check(&approval.proposal, &vault.registers())?;
     approval.state = ApprovalState::Done;
+    let occasion = effect::Occasion {
+        approval: approval.id.clone(),
+        job: vault.surroundings.random.job_token()?,
+        now: vault.surroundings.clock.now(),
+    };
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
-        effect::apply(tx, &approval.proposal)?;
+        effect::apply(tx, &approval.proposal, &occasion)?;
         tx.put(&ApprovalRecord(approval.clone()))?;
         Ok(approval)
     };
     let approval = vault.commit(event, work).await?;
     vault.reload_registers()?;
+    vault.desk.wake();
     Ok(approval)
 }
 

@@ -39,37 +39,37 @@ use crate::open_vault::OpenVault;
 use crate::process::Process;
 
 /// A vault of its own, unlocked, with a program and registered parties.
-struct Stage {
-    directory: tempfile::TempDir,
-    set: DevSet,
-    clock: ManualClock,
-    process: Process,
-    vault: Arc<OpenVault>,
+pub(crate) struct Stage {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) set: DevSet,
+    pub(crate) clock: ManualClock,
+    pub(crate) process: Process,
+    pub(crate) vault: Arc<OpenVault>,
     count: std::cell::Cell<u32>,
 }
 
 /// A holder with a key of their own.
-struct Phone {
-    holder: HolderToken,
+pub(crate) struct Phone {
+    pub(crate) holder: HolderToken,
     signer: HolderSigner,
     recipient: PublicKey,
     private: Opener,
 }
 
 /// What a phone knows of its card.
-struct Shown {
-    token: CardToken,
-    pan: String,
-    cvv: String,
-    exp: String,
+pub(crate) struct Shown {
+    pub(crate) token: CardToken,
+    pub(crate) pan: String,
+    pub(crate) cvv: String,
+    pub(crate) exp: String,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(EnrolmentPolicy::MaturesAfter { hours: 24 }).await
     }
 
-    async fn with(enrolment: EnrolmentPolicy) -> Self {
+    pub(crate) async fn with(enrolment: EnrolmentPolicy) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::starting_at(datetime!(2027-01-15 12:00 UTC));
         let time = Clock::Manual(clock.clone());
@@ -124,19 +124,19 @@ impl Stage {
         stage
     }
 
-    fn event(&self, operation: Operation) -> Event {
+    pub(crate) fn event(&self, operation: Operation) -> Event {
         let mut event = Event::done(operation, self.vault.surroundings.clock.now());
         event.caller = Some(Identity::Gateway);
         event
     }
 
-    fn key(&self) -> IdempotencyKey {
+    pub(crate) fn key(&self) -> IdempotencyKey {
         self.count.set(self.count.get() + 1);
         format!("key-{}", self.count.get()).parse().unwrap()
     }
 
     /// Two officers agree.
-    async fn agree(&self, proposal: Proposal) -> Result<(), Error> {
+    pub(crate) async fn agree(&self, proposal: Proposal) -> Result<(), Error> {
         let (first, second) = (self.officer(0), self.officer(1));
         let filed = govern::propose(
             &self.vault,
@@ -157,11 +157,11 @@ impl Stage {
         .map(drop)
     }
 
-    fn officer(&self, number: usize) -> Identity {
+    pub(crate) fn officer(&self, number: usize) -> Identity {
         peer(&self.set.officers[number].certificate).identity
     }
 
-    async fn holder(&self) -> HolderToken {
+    pub(crate) async fn holder(&self) -> HolderToken {
         let request = CreateHolder {
             program: "demo-eur".parse().unwrap(),
             actor: actor(),
@@ -174,13 +174,17 @@ impl Stage {
     }
 
     /// A phone of a new holder, its key enrolled at first use.
-    async fn phone(&self) -> Phone {
+    pub(crate) async fn phone(&self) -> Phone {
         let phone = Phone::of(self.holder().await);
         self.enrol(&phone, |_| {}).await.unwrap();
         phone
     }
 
-    async fn enrol(&self, phone: &Phone, with: impl FnOnce(&mut EnrolKey)) -> Result<EnrolledKey, Error> {
+    pub(crate) async fn enrol(
+        &self,
+        phone: &Phone,
+        with: impl FnOnce(&mut EnrolKey),
+    ) -> Result<EnrolledKey, Error> {
         let key = phone.signer.public_key().unwrap();
         let mut request = EnrolKey {
             key,
@@ -204,7 +208,7 @@ impl Stage {
     }
 
     /// Issues a card and shows it to the phone.
-    async fn card(&self, phone: &Phone) -> Shown {
+    pub(crate) async fn card(&self, phone: &Phone) -> Shown {
         let key = self.key();
         let nonce = challenge::for_holder(
             &self.vault,
@@ -237,7 +241,7 @@ impl Stage {
     }
 
     /// A proven operation on a card.
-    async fn proven(&self, phone: &Phone, op: Op, card: &CardToken) -> ProvenOperation {
+    pub(crate) async fn proven(&self, phone: &Phone, op: Op, card: &CardToken) -> ProvenOperation {
         let event = self.event(Operation::Challenge);
         let nonce = challenge::for_card(&self.vault, event, card.clone())
             .await
@@ -253,7 +257,7 @@ impl Stage {
     }
 
     /// Seals JSON to the vault, as an app does.
-    fn seal(&self, value: &Value) -> String {
+    pub(crate) fn seal(&self, value: &Value) -> String {
         let keyring = self.vault.keyring();
         let key = keyring.jwe().public_keys().next().unwrap();
         Sealer::new(key)
@@ -263,7 +267,7 @@ impl Stage {
     }
 
     /// Hands in two shares again after a lock.
-    async fn unlock(&mut self) {
+    pub(crate) async fn unlock(&mut self) {
         give_shares(&self.directory, &self.set, &self.process).await;
         self.vault = self.process.open_vault().unwrap();
     }
@@ -311,15 +315,15 @@ impl Phone {
 }
 
 impl Shown {
-    fn pan(&self) -> Pan {
+    pub(crate) fn pan(&self) -> Pan {
         Pan::parse(self.pan.as_bytes()).unwrap()
     }
 
-    fn cvv(&self) -> Cvv {
+    pub(crate) fn cvv(&self) -> Cvv {
         Cvv::parse(self.cvv.as_bytes()).unwrap()
     }
 
-    fn wrong_cvv(&self) -> Cvv {
+    pub(crate) fn wrong_cvv(&self) -> Cvv {
         let wrong = (self.cvv.parse::<u32>().unwrap() + 1) % 1000;
         Cvv::parse(format!("{wrong:03}").as_bytes()).unwrap()
     }

@@ -1,0 +1,31 @@
+//! Which work does its next batch how.
+
+use super::record::Work;
+use super::turn::Turn;
+use crate::error::Error;
+use crate::flows::rotate;
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// So many items; there may be more to do.
+    Did(u64),
+    /// The job has ended: [`Turn::end`] was called.
+    Ended,
+}
+
+/// Does the next batch of a job.
+///
+/// # Errors
+/// `Raced`, `Busy`, `NoSpace`, `Store` and `Locked` are tried again later; every other error ends the job as failed.
+pub(super) async fn step(turn: &mut Turn) -> Result<Stepped, Error> {
+    match &turn.job().work {
+        Work::RotateCardKek(_)
+        | Work::RotateDataKeys(_)
+        | Work::RotateRecords(_)
+        | Work::RotateFingerprint(_)
+        | Work::Purge(_) => rotate::step(turn).await,
+        #[cfg(test)]
+        Work::Probe(_) => super::tests::step(turn).await,
+    }
+}
