@@ -1,5 +1,5 @@
-//! `vault init`: makes a vault and its first officers. Shares are written once, each into a file of its own, and exist
-//! nowhere else.
+//! `vault init`: makes a vault and its first officers. Each share is written once, sealed to the key of its custodian's
+//! certificate, and exists nowhere else; in clear it never touches the disk.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -7,11 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use shared::clock::Clock;
-use shared::mtls::identity::{Identity, Role};
-use shared::mtls::peer::Peer;
+use shared::jwe::SealError;
+use shared::mtls::identity::Identity;
 
 use crate::app::{self, StartError};
 use crate::audit::event::{Event, Operation};
@@ -20,7 +18,7 @@ use crate::error::Error;
 use crate::keys::ceremony::{CeremonyError, RootKeeping, initialise};
 use crate::keys::jwe_keys::NewJweKey;
 use crate::keys::keyring::{Keyring, KeyringError};
-use crate::keys::slot::shamir::NewCustodian;
+use crate::keys::slot::sealed::{CertificateError, CustodianCertificate};
 use crate::keys::slot::share::ShareText;
 use crate::keys::slot::unlock::{Progress, UnlockError, UnlockSession};
 use crate::keys::slot::{self, SlotError};
@@ -37,7 +35,7 @@ pub struct Ceremony {
     pub custodians: Vec<PathBuf>,
     /// How many of them open the vault.
     pub threshold: u8,
-    /// The directory that the shares are written to.
+    /// The directory that the sealed shares are written to: `share-NAME.jwe`.
     pub shares: PathBuf,
 }
 
@@ -56,8 +54,19 @@ pub enum InitError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: CertificateError,
     },
+    /// A custodian's certificate cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A share cannot be sealed; the store that was made is of no use.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// Too few custodians.
     #[error("at least two custodians are needed: officers act in pairs")]
     TooFewOfficers,
@@ -89,7 +98,7 @@ pub enum InitError {
     Vault(#[from] Error),
 }
 
-/// Runs the ceremony and proves that the shares open what it made. Returns where each custodian's share is.
+/// Runs the ceremony and proves that the shares open what it made. Returns where each custodian's sealed share is.
 ///
 /// # Errors
 /// [`InitError`].
@@ -98,10 +107,10 @@ pub async fn init(
     ceremony: &Ceremony,
     clock: &Clock,
 ) -> Result<Vec<(Identity, PathBuf)>, InitError> {
-    let custodians: Vec<Peer> = ceremony
+    let custodians: Vec<CustodianCertificate> = ceremony
         .custodians
         .iter()
-        .map(|path| officer(path))
+        .map(|path| certificate(path))
         .collect::<Result<_, _>>()?;
     if custodians.len() < FEWEST_OFFICERS {
         return Err(InitError::TooFewOfficers);
@@ -111,13 +120,9 @@ pub async fn init(
         NewJweKey::generate(config.rsa_key_size()?).map_err(|error| InitError::JweKey(error.to_string()))?;
     let store = app::open_store(config)?;
     let epoch = app::epoch_files(config)?;
-    let new = |peer: &Peer| NewCustodian {
-        identity: peer.identity.clone(),
-        key: peer.key,
-    };
     let keeping = RootKeeping::Custodians {
         threshold: ceremony.threshold,
-        custodians: custodians.iter().map(new).collect(),
+        custodians: custodians.iter().map(CustodianCertificate::custodian).collect(),
     };
     let rng = SystemRandom::new();
     let made = initialise(&store, config.environment, &epoch, &[keeping], &jwe, &rng, clock).await;
@@ -128,8 +133,8 @@ pub async fn init(
             return Err(error.into());
         }
     };
-    for ((_, share), path) in shares.iter().zip(&files) {
-        fill(path, share)?;
+    for (((_, share), path), custodian) in shares.iter().zip(&files).zip(&custodians) {
+        fill(path, &custodian.seal(share)?)?;
     }
     register(config, store, clock, &custodians, &shares).await?;
     Ok(shares
@@ -139,26 +144,24 @@ pub async fn init(
         .collect())
 }
 
-fn officer(path: &Path) -> Result<Peer, InitError> {
-    let unusable = |reason: String| InitError::Certificate {
+fn certificate(path: &Path) -> Result<CustodianCertificate, InitError> {
+    let pem = std::fs::read(path).map_err(|source| InitError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    CustodianCertificate::from_pem(&pem).map_err(|reason| InitError::Certificate {
         path: path.to_owned(),
         reason,
-    };
-    let der = CertificateDer::from_pem_file(path).map_err(|error| unusable(error.to_string()))?;
-    let peer = Peer::from_certificate(&der).map_err(|error| unusable(error.to_string()))?;
-    if peer.identity.role() == Role::Officer {
-        Ok(peer)
-    } else {
-        Err(unusable(format!("{} is no officer", peer.identity)))
-    }
+    })
 }
 
 /// Claims every share's file before anything is made, so that a full or forbidden directory ends the ceremony early.
-fn share_files(directory: &Path, custodians: &[Peer]) -> Result<Vec<PathBuf>, InitError> {
+fn share_files(directory: &Path, custodians: &[CustodianCertificate]) -> Result<Vec<PathBuf>, InitError> {
     let mut files = Vec::with_capacity(custodians.len());
-    for peer in custodians {
-        let name = peer.identity.name().map(ToString::to_string).unwrap_or_default();
-        let path = directory.join(format!("share-{name}.txt"));
+    for custodian in custodians {
+        let identity = &custodian.peer.identity;
+        let name = identity.name().map(ToString::to_string).unwrap_or_default();
+        let path = directory.join(format!("share-{name}.jwe"));
         let made = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -181,10 +184,10 @@ fn remove(files: &[PathBuf]) {
     }
 }
 
-fn fill(path: &Path, share: &ShareText) -> Result<(), InitError> {
+fn fill(path: &Path, sealed: &str) -> Result<(), InitError> {
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(path)?;
-        file.write_all(share.expose().as_bytes())?;
+        file.write_all(sealed.as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()
     };
@@ -199,7 +202,7 @@ async fn register(
     config: &Config,
     store: Store,
     clock: &Clock,
-    custodians: &[Peer],
+    custodians: &[CustodianCertificate],
     shares: &[(Identity, ShareText)],
 ) -> Result<(), InitError> {
     let slots = slot::load_all(&store)?;
@@ -207,7 +210,7 @@ async fn register(
     // Each custodian's share opens the vault with those that follow it: so every share is proved, not the first ones only.
     for first in 0..shares.len() {
         let mut session = UnlockSession::new(config.environment, slots.clone(), clock.clone());
-        for (peer, (_, share)) in custodians
+        for (CustodianCertificate { peer, .. }, (_, share)) in custodians
             .iter()
             .zip(shares)
             .cycle()
@@ -226,7 +229,10 @@ async fn register(
     let keyring = Keyring::open(config.environment, root, &epoch, &store, now, SystemRandom::new())?;
     let vault = OpenVault::open(app::surroundings(config, store.clone(), clock)?, keyring)?;
     let mut event = Event::done(Operation::Initialise, clock.now());
-    let names: Vec<String> = custodians.iter().map(|peer| peer.identity.to_string()).collect();
+    let names: Vec<String> = custodians
+        .iter()
+        .map(|custodian| custodian.peer.identity.to_string())
+        .collect();
     event.note = Some(names.join(" "));
     let parties: Vec<PartyRecord> = custodians.iter().map(party).collect();
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
@@ -238,9 +244,9 @@ async fn register(
     Ok(())
 }
 
-fn party(peer: &Peer) -> PartyRecord {
+fn party(custodian: &CustodianCertificate) -> PartyRecord {
     PartyRecord {
-        identity: peer.identity.clone(),
-        keys: vec![peer.key],
+        identity: custodian.peer.identity.clone(),
+        keys: vec![custodian.peer.key],
     }
 }

@@ -45,7 +45,8 @@ struct Init {
     /// A custodian's certificate (role officer); once for each, at least two. They become the first officers.
     #[arg(long = "custodian", required = true)]
     custodians: Vec<PathBuf>,
-    /// The directory to which each custodian's share is written, one file each, mode 0600.
+    /// The directory to which each custodian's share is written as `share-NAME.jwe`, sealed to the key of their
+    /// certificate (P-256).
     #[arg(long)]
     shares: PathBuf,
 }
@@ -111,7 +112,9 @@ fn make(config: &Config, arguments: Init) -> anyhow::Result<()> {
         for (identity, path) in &shares {
             println!("  {identity}: {}", path.display());
         }
-        println!("Hand each file to its custodian and delete it here: the shares exist nowhere else.");
+        println!("Each file is sealed to its custodian, who opens it with the private key of their certificate:");
+        println!("  officer share open --key KEY.pem --sealed share-NAME.jwe");
+        println!("Hand them over and delete them here: the shares exist nowhere else.");
     }
     Ok(())
 }

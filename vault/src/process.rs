@@ -102,7 +102,10 @@ impl Process {
             }
             Err(error) => {
                 tracing::warn!(custodian = %peer.identity, %error, "share refused");
-                let (code, reason) = ("SHARE_REFUSED", error.to_string());
+                let reason = error.to_string();
+                let Some(code) = error.code() else {
+                    return Err(Error::Internal(reason));
+                };
                 event.outcome = Outcome::Refused {
                     code: code.to_owned(),
                     reason: reason.clone(),

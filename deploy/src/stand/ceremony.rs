@@ -6,8 +6,10 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use certs::PairPaths;
+use shared::jwe::RecipientKey;
 use shared::vault_api::governance::{LockState, Party, Proposal, Status};
 use tokio::process::Command;
+use zeroize::Zeroizing;
 
 use super::{Stand, binaries};
 use crate::actors::Credentials;
@@ -50,13 +52,8 @@ impl Stand {
     /// When a share is refused.
     pub async fn unlock(&self) -> Result<()> {
         for number in 1..=THRESHOLD {
-            let path = self.layout.shares.join(format!("share-officer-{number}.txt"));
-            let share =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            self.officer(number)?
-                .give_share(share.trim())
-                .await?
-                .expect(200)?;
+            let share = self.share(number)?;
+            self.officer(number)?.give_share(&share).await?.expect(200)?;
         }
         let status: Status = self.officer(1)?.status().await?.expect(200)?.read_as()?;
         ensure!(
@@ -64,6 +61,29 @@ impl Stand {
             "the vault is still locked after {THRESHOLD} shares"
         );
         Ok(())
+    }
+
+    /// The share that the ceremony gave to an officer, opened as the custodian does: with the private key of the
+    /// certificate. `number` counts from 1.
+    ///
+    /// # Errors
+    /// When the file or the key cannot be read, or does not open.
+    pub fn share(&self, number: usize) -> Result<Zeroizing<String>> {
+        let path = self.layout.shares.join(format!("share-officer-{number}.jwe"));
+        let sealed = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.open_share(number, sealed.trim())
+    }
+
+    /// Opens what was sealed to an officer; `number` counts from 1.
+    ///
+    /// # Errors
+    /// When the officer's key cannot be read, or does not open it.
+    pub fn open_share(&self, number: usize, sealed: &str) -> Result<Zeroizing<String>> {
+        let index = number.checked_sub(1).context("officers count from 1")?;
+        let pair = self.certificates.officers.get(index).context("no such officer")?;
+        let key = RecipientKey::from_pkcs8_pem(&Zeroizing::new(fs::read(&pair.key)?))?;
+        let share = key.open(sealed).context("the share does not open")?;
+        Ok(Zeroizing::new(std::str::from_utf8(&share)?.to_owned()))
     }
 
     /// One officer proposes and another approves: every party, then the program.

@@ -13,7 +13,7 @@ pub struct Layout {
     pub root: PathBuf,
     /// Certificates and keys of every role.
     pub certificates: PathBuf,
-    /// The custodians' shares of the root key.
+    /// The custodians' shares of the root key, each sealed to its custodian.
     pub shares: PathBuf,
     /// The vault's configuration.
     pub vault_config: PathBuf,

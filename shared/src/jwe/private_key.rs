@@ -14,9 +14,9 @@ use super::compact::KeyWrap;
 use crate::public_key::{PublicKey, RsaPublicKey};
 use crate::thumbprint::Thumbprint;
 
-/// Not an RSA private key of an allowed size, or OpenSSL could not make one.
+/// Not a private key of the kind and size that is allowed, or OpenSSL could not make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a usable RSA private key")]
+#[error("not a usable private key")]
 pub struct InvalidPrivateKey;
 
 impl From<ErrorStack> for InvalidPrivateKey {

@@ -13,6 +13,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::identity::{Identity, IdentityError};
+use crate::public_key::{InvalidPublicKey, PublicKey};
 
 /// The holder of the certificate that opened a connection. Made only from certificates; whether the certificate is to
 /// be trusted was decided by the handshake.
@@ -53,6 +54,17 @@ impl Peer {
             not_after: parsed.validity().not_after.to_datetime(),
         })
     }
+}
+
+/// The public key of a certificate, to seal something to its holder.
+///
+/// # Errors
+/// [`InvalidPublicKey`] for what is no certificate, or one with another kind of key than [`PublicKey`] knows.
+pub fn public_key(certificate: &CertificateDer<'_>) -> Result<PublicKey, InvalidPublicKey> {
+    let Ok(([], parsed)) = X509Certificate::from_der(certificate) else {
+        return Err(InvalidPublicKey);
+    };
+    PublicKey::from_spki_der(parsed.public_key().raw)
 }
 
 /// A certificate's serial number: the integer's bytes without leading zeros. Printed as `openssl x509 -text` does.

@@ -98,18 +98,24 @@ fn one_custodian_opens_nothing_and_no_share_serves_another() {
             let mut stand =
                 deploy::stand::Stand::prepare(StandOptions::for_tests(&scratch("ceremony")?)?).await?;
             stand.start_vault().await?;
-            let share = |number: usize| {
-                let path = stand.layout().shares.join(format!("share-officer-{number}.txt"));
-                fs::read_to_string(path).map(|text| text.trim().to_owned())
-            };
+            let share = |number| stand.share(number);
             let (first, second) = (stand.officer(1)?, stand.officer(2)?);
-            ensure!((400..500).contains(&first.give_share("no share").await?.status));
+            first
+                .give_share("no share")
+                .await?
+                .expect_refusal(409, "SHARE_MALFORMED")?;
+            let others = first.give_share(&share(2)?).await?;
+            others.expect_refusal(409, "SHARE_NOT_YOURS")?;
+            let sealed = stand.layout().shares.join("share-officer-2.jwe");
+            let sealed = fs::read_to_string(sealed)?;
+            ensure!(!sealed.contains("tessera"), "a share lies on the disk in clear");
             ensure!(
-                (400..500).contains(&first.give_share(&share(2)?).await?.status),
-                "another custodian's share was taken"
+                stand.open_share(1, sealed.trim()).is_err(),
+                "another officer's key opened a share"
             );
             first.give_share(&share(1)?).await?.expect(200)?;
-            first.give_share(&share(1)?).await?;
+            let again = first.give_share(&share(1)?).await?;
+            again.expect_refusal(409, "SHARE_ALREADY_GIVEN")?;
             ensure!(
                 first.status().await?.text_at("/state")? == "LOCKED",
                 "one person opened the vault"

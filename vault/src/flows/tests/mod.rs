@@ -14,7 +14,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock};
 use shared::ids::{CardToken, HolderToken, IdempotencyKey};
-use shared::jwe::{Opener, RsaKeySize, RsaPrivateKey, Sealer};
+use shared::jwe::{Opener, RecipientKey, RsaKeySize, RsaPrivateKey, Sealer};
 use shared::jws::HolderSigner;
 use shared::jws::holder_proof::{HolderProofClaims, Op};
 use shared::mtls::identity::Identity;
@@ -34,7 +34,7 @@ use crate::domain::cvv::Cvv;
 use crate::domain::pan::Pan;
 use crate::domain::program::tests::program;
 use crate::error::Error;
-use crate::keys::slot::share::ShareText;
+use crate::keys::slot::sealed;
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 
@@ -377,8 +377,9 @@ async fn give_shares(directory: &tempfile::TempDir, set: &DevSet, process: &Proc
         let path = directory
             .path()
             .join("shares")
-            .join(format!("share-officer-{}.txt", number + 1));
-        let share = ShareText::new(zeroize::Zeroizing::new(fs::read_to_string(path).unwrap()));
+            .join(format!("share-officer-{}.jwe", number + 1));
+        let key = RecipientKey::from_pkcs8_pem(&fs::read(&officer.key).unwrap()).unwrap();
+        let share = sealed::open(&fs::read_to_string(path).unwrap(), &key).unwrap();
         process
             .give_share(&peer(&officer.certificate), &share)
             .await

@@ -4,6 +4,7 @@
 
 pub mod gf256;
 pub mod key_file;
+pub mod sealed;
 pub mod shamir;
 pub mod share;
 #[cfg(test)]

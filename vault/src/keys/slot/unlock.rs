@@ -68,6 +68,26 @@ pub enum UnlockError {
     Slot(#[from] SlotError),
 }
 
+impl UnlockError {
+    /// The problem code of a refusal; `None` where the vault's own store or memory failed.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Share(ShareError::NotAShare) => "SHARE_MALFORMED",
+            Self::Share(ShareError::Mistyped) => "SHARE_MISTYPED",
+            Self::UnknownSlot(_) => "SHARE_UNKNOWN_SLOT",
+            Self::OtherSlot { .. } => "SHARE_OTHER_SLOT",
+            Self::NotACustodian(_) => "NOT_A_CUSTODIAN",
+            Self::OtherKey(_) => "CUSTODIAN_OTHER_KEY",
+            Self::NotYours(_) => "SHARE_NOT_YOURS",
+            Self::AlreadyGiven(_) => "SHARE_ALREADY_GIVEN",
+            Self::WrongShare(_) => "SHARE_WRONG",
+            Self::Slot(SlotError::DoesNotOpen(_)) => "SLOT_DOES_NOT_OPEN",
+            Self::Slot(_) => return None,
+        })
+    }
+}
+
 /// A locked vault that collects shares.
 #[derive(Debug)]
 pub struct UnlockSession {
