@@ -10,11 +10,12 @@ use shared::clock::Clock;
 use shared::ids::{CardToken, ProgramName};
 use shared::jwe::RsaKeySize;
 use vault::environment::Environment;
-use vault::keys::ceremony::{self, RootKeeping};
+use vault::keys::ceremony;
 use vault::keys::data_key::Field;
 use vault::keys::epoch::EpochFiles;
 use vault::keys::jwe_keys::NewJweKey;
 use vault::keys::keyring::Keyring;
+use vault::keys::slot::make::RootKeeping;
 use vault::keys::slot::{self, key_file};
 use vault::store::{Store, StoreOptions, Tree};
 

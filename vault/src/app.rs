@@ -100,13 +100,13 @@ pub fn open_store(config: &Config) -> Result<Store, StartError> {
 /// [`StartError`].
 pub fn surroundings(config: &Config, store: Store, clock: &Clock) -> Result<Surroundings, StartError> {
     let certificates = Certificates::load(&config.tls, clock)?;
-    Ok(assemble(
+    assemble(
         config,
         store,
         clock,
         certificates.signer.handle(),
         certificates.partners,
-    ))
+    )
 }
 
 fn assemble(
@@ -115,15 +115,18 @@ fn assemble(
     clock: &Clock,
     signer: Arc<ArcSwap<VaultSigner>>,
     partner_trust: Arc<ReloadingTrust>,
-) -> Surroundings {
-    Surroundings {
+) -> Result<Surroundings, StartError> {
+    Ok(Surroundings {
         store,
         clock: clock.clone(),
         random: Random::default(),
         signer,
         partner_trust,
         erase_grace_seconds: i64::from(config.erase.grace_days) * SECONDS_PER_DAY,
-    }
+        environment: config.environment,
+        epoch: epoch_files(config)?,
+        hsm: config.hsm(),
+    })
 }
 
 /// The files of the epoch secret, checked against the store's place.
@@ -149,10 +152,10 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
         &clock,
         handle,
         Arc::clone(&certificates.partners),
-    );
-    let process = Process::locked(config.environment, surroundings, epoch_files(config)?);
+    )?;
+    let process = Process::locked(surroundings);
     let process = web::Data::new(process.map_err(cannot("root key slots"))?);
-    process.open_by_key_file().await.map_err(cannot("key file"))?;
+    process.open_by_itself().await.map_err(cannot("unlock"))?;
 
     let own = Arc::clone(&certificates.own);
     let tls = server::mutual(own, Arc::clone(&certificates.internal), &clock).map_err(cannot("TLS"))?;

@@ -15,9 +15,10 @@ use crate::app::{self, StartError};
 use crate::audit::event::{Event, Operation};
 use crate::config::{Config, ConfigError};
 use crate::error::Error;
-use crate::keys::ceremony::{CeremonyError, RootKeeping, initialise};
+use crate::keys::ceremony::{CeremonyError, initialise};
 use crate::keys::jwe_keys::NewJweKey;
 use crate::keys::keyring::{Keyring, KeyringError};
+use crate::keys::slot::make::RootKeeping;
 use crate::keys::slot::sealed::{CertificateError, CustodianCertificate};
 use crate::keys::slot::share::ShareText;
 use crate::keys::slot::unlock::{Progress, UnlockError, UnlockSession};
@@ -217,8 +218,8 @@ async fn register(
             .skip(first)
             .take(shares.len())
         {
-            if let Progress::Complete(key) = session.submit(&peer.identity, &peer.key, share)? {
-                root = Some(key);
+            if let Progress::Complete(opened) = session.submit(&peer.identity, &peer.key, share)? {
+                root = Some(opened.root);
                 break;
             }
         }

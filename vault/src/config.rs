@@ -10,6 +10,7 @@ use serde::Deserialize;
 use shared::jwe::RsaKeySize;
 
 use crate::environment::Environment;
+use crate::keys::slot::pkcs11::Hsm;
 use crate::store::{DEFAULT_BALLAST_BYTES, DEFAULT_CACHE_BYTES, DEFAULT_FREE_FLOOR_BYTES, StoreOptions};
 
 const MIB: u64 = 1024 * 1024;
@@ -38,6 +39,9 @@ pub struct Config {
     /// Erasing.
     #[serde(default)]
     pub erase: Erase,
+    /// The PKCS#11 token that opens the vault by itself; absent without one.
+    #[serde(default)]
+    pub hsm: Option<HsmSection>,
     /// The log.
     #[serde(default)]
     pub log: Log,
@@ -124,6 +128,16 @@ impl Default for Erase {
     fn default() -> Self {
         Self { grace_days: 7 }
     }
+}
+
+/// `[hsm]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HsmSection {
+    /// The PKCS#11 module: a shared library.
+    pub module: PathBuf,
+    /// The file that holds the token's user PIN, of mode 0600. The PIN itself never stands in the configuration.
+    pub pin_file: PathBuf,
 }
 
 /// `[log]`
@@ -221,6 +235,13 @@ impl Config {
             options.anchor.clone_from(anchor);
         }
         options
+    }
+
+    /// The PKCS#11 module, if one is configured.
+    #[must_use]
+    pub fn hsm(&self) -> Option<Hsm> {
+        let section = self.hsm.as_ref()?;
+        Some(Hsm::new(section.module.clone(), section.pin_file.clone()))
     }
 
     /// The files of the epoch secret.

@@ -33,7 +33,12 @@ pub async fn run(process: web::Data<Process>) {
                 at_work = Arc::downgrade(&vault);
                 tokio::spawn(work::run(vault));
             },
-            _ = seconds.tick() => process.forget_expired_shares(),
+            _ = seconds.tick() => {
+                process.forget_expired_shares();
+                if let Err(error) = process.open_by_itself().await {
+                    tracing::error!(%error, "the vault does not open by itself");
+                }
+            },
             _ = minutes.tick() => if let Ok(vault) = process.open_vault() {
                 sweep_once(&vault).await;
             },

@@ -112,7 +112,9 @@ fn make(config: &Config, arguments: Init) -> anyhow::Result<()> {
         for (identity, path) in &shares {
             println!("  {identity}: {}", path.display());
         }
-        println!("Each file is sealed to its custodian, who opens it with the private key of their certificate:");
+        println!(
+            "Each file is sealed to its custodian, who opens it with the private key of their certificate:"
+        );
         println!("  officer share open --key KEY.pem --sealed share-NAME.jwe");
         println!("Hand them over and delete them here: the shares exist nowhere else.");
     }

@@ -18,10 +18,14 @@ use crate::audit::chain::Head;
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::challenges::Challenges;
 use crate::domain::program::Rules;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::idempotency::Slot;
+use crate::keys::epoch::EpochFiles;
 use crate::keys::handle::Keys;
 use crate::keys::keyring::Keyring;
+use crate::keys::slot::pkcs11::Hsm;
+use crate::keys::slot::unlock::UnlockSession;
 use crate::ledger::Ledger;
 use crate::random::Random;
 use crate::records::{Records, Tx};
@@ -51,6 +55,12 @@ pub struct Surroundings {
     pub partner_trust: Arc<ReloadingTrust>,
     /// Seconds between closing a card and destroying its secrets.
     pub erase_grace_seconds: i64,
+    /// Development or production.
+    pub environment: Environment,
+    /// The files of the epoch secret.
+    pub epoch: EpochFiles,
+    /// The PKCS#11 module, if one is configured.
+    pub hsm: Option<Hsm>,
 }
 
 /// The unlocked vault.
@@ -72,6 +82,8 @@ pub struct OpenVault {
     ledger: Ledger,
     registers: ArcSwap<Registers>,
     governing: Mutex<()>,
+    /// Shares that are shown to drill a slot.
+    drills: std::sync::Mutex<UnlockSession>,
     closed: AtomicBool,
     private_operations: Arc<Semaphore>,
 }
@@ -88,6 +100,7 @@ impl OpenVault {
         let now = surroundings.clock.unix_seconds();
         let ledger = Ledger::recover(&surroundings.store, &keys.current(), &registers, now)?;
         let owner = u64::from_be_bytes(surroundings.random.bytes()?);
+        let drills = UnlockSession::new(surroundings.environment, Vec::new(), surroundings.clock.clone());
         // An RSA-4096 private operation takes 4 ms of a core: more of them at once than cores only wait for each other.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Arc::new(Self {
@@ -100,6 +113,7 @@ impl OpenVault {
             ledger,
             registers: ArcSwap::from_pointee(registers),
             governing: Mutex::new(()),
+            drills: std::sync::Mutex::new(drills),
             closed: AtomicBool::new(false),
             private_operations: Arc::new(Semaphore::new(cores)),
             surroundings,
@@ -206,6 +220,13 @@ impl OpenVault {
                 .record(tx, &event, &vault.registers.load(), vault.now())
         };
         self.records.transact(commit).await
+    }
+
+    /// The shares of a running drill.
+    pub fn drills(&self) -> std::sync::MutexGuard<'_, UnlockSession> {
+        self.drills
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Waits for the turn to change the registers.

@@ -104,7 +104,7 @@ pub struct Tx<'a, 't> {
     keyring: &'a Keyring,
 }
 
-impl Tx<'_, '_> {
+impl<'a, 't> Tx<'a, 't> {
     /// The record under `key`, as this transaction sees it.
     ///
     /// # Errors
@@ -198,6 +198,11 @@ impl Tx<'_, '_> {
     #[must_use]
     pub const fn keyring(&self) -> &Keyring {
         self.keyring
+    }
+
+    /// The transaction itself and its keyring, for slots and wrapped keys, which are not sealed as records.
+    pub(crate) const fn parts(&mut self) -> (&mut Txn<'t>, &'a Keyring) {
+        (self.txn, self.keyring)
     }
 
     /// Deletes bytes that were sealed elsewhere (wrapped keys).

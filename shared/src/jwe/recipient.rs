@@ -160,9 +160,17 @@ mod tests {
         for index in 0..sealed.len() {
             let mut changed = sealed.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
-            assert!(own.open(std::str::from_utf8(&changed).unwrap()).is_err(), "byte {index}");
+            assert!(
+                own.open(std::str::from_utf8(&changed).unwrap()).is_err(),
+                "byte {index}"
+            );
         }
-        for other in ["", "....", &sealed.replacen('.', ".AAAA", 1), &format!("{sealed}.")] {
+        for other in [
+            "",
+            "....",
+            &sealed.replacen('.', ".AAAA", 1),
+            &format!("{sealed}."),
+        ] {
             assert_eq!(own.open(other), Err(OpenError::InvalidPayload), "{other}");
         }
     }

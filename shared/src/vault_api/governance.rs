@@ -32,9 +32,31 @@ pub struct Status {
     pub version: String,
     /// Shares given so far in the running unlock.
     pub shares_given: u8,
-    /// Shares needed; absent when the vault has no custodians (development key file).
+    /// Shares needed: of the slot whose shares are being given, else of the one that needs fewest; absent when the vault
+    /// has no custodians.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shares_needed: Option<u8>,
+    /// Which slots there are.
+    #[serde(default)]
+    pub slots: SlotCounts,
+    /// The problem code of the last try to open without custodians, if it failed: `HSM_UNAVAILABLE`, `HSM_PIN_REFUSED`,
+    /// `HSM_KEY_MISSING`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_trouble: Option<String>,
+}
+
+/// The slots that open the vault, by kind, and those that do not open yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotCounts {
+    /// Split among custodians.
+    pub custodians: u8,
+    /// Kept by a PKCS#11 token.
+    pub tokens: u8,
+    /// In a file (development).
+    pub key_files: u8,
+    /// Made, and not verified yet.
+    pub pending: u8,
 }
 
 /// Hand in a share of the root key. The body carries a secret: it has no `Debug` and is wiped by its owner.

@@ -52,9 +52,12 @@ pub struct SlotInfo {
     pub state: SlotState,
     /// How the root key is kept.
     pub keeping: KeepingInfo,
-    /// The slot that it replaces once it is verified; for a rotation of the root key, every one.
+    /// The slot that it replaces once it is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<SlotName>,
+    /// Whether it keeps the next root key: when all such slots are verified, they take the place of every other.
+    #[serde(default)]
+    pub of_next_root: bool,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -101,7 +104,7 @@ pub struct CustodianInfo {
     pub identity: Identity,
     /// The number of the share.
     pub share: u8,
-    /// Whether the custodian has shown that the share is right (pending slots).
+    /// Whether the custodian has shown that the share is right, to verify the slot, in a drill or in an unlock.
     pub verified: bool,
 }
 
@@ -113,13 +116,22 @@ pub struct SealedShare {
     pub share: String,
 }
 
+/// Show that a slot opens. The body carries a secret: it has no `Debug` and is wiped by its owner.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShowShare {
+    /// The custodian's share; absent for a slot without custodians.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<zeroize::Zeroizing<String>>,
+}
+
 /// Answer (200) to a share that was given to verify a pending slot, or to drill an active one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillProgress {
     /// Shares that were shown to be right.
     pub given: u8,
-    /// Shares that are needed: the threshold to drill, every custodian's to verify.
+    /// Shares that are needed: the threshold to drill, every custodian's to verify; 0 for a slot without custodians.
     pub needed: u8,
     /// Whether the slot was shown to open with them.
     pub opens: bool,

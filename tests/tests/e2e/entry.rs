@@ -30,6 +30,7 @@ fn filled(path: &str) -> String {
         ("{approval}", token("apr_")),
         ("{job}", token("job_")),
         ("{key}", "A".repeat(43)),
+        ("{slot}", "a".repeat(8)),
     ];
     let mut path = path.to_owned();
     for (variable, value) in values {

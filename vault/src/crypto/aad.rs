@@ -66,10 +66,25 @@ pub enum ValueName<'a> {
         /// The slot's id.
         slot: &'a [u8],
     },
+    /// A slot's secret, wrapped by a key of a PKCS#11 token.
+    SlotSecret {
+        /// The slot's id.
+        slot: &'a [u8],
+        /// The token's label.
+        token: &'a str,
+        /// The key's label.
+        key: &'a str,
+    },
 }
 
 /// Encoded associated data.
 pub(super) struct Aad(Vec<u8>);
+
+/// The associated data for a value that a token seals under a key of its own: AES-GCM too, with a random nonce.
+#[must_use]
+pub fn for_token(environment: Environment, key_version: u32, name: &ValueName<'_>) -> Vec<u8> {
+    Aad::encode(Format::Direct, environment, key_version, name).0
+}
 
 /// First bytes of all associated data: this product, this encoding.
 const DOMAIN: &[u8] = b"tessera.aad.1";
@@ -113,6 +128,11 @@ impl Aad {
             }
             ValueName::Key { header } => aad.member(header),
             ValueName::RootKey { slot } => aad.member(slot),
+            ValueName::SlotSecret { slot, token, key } => {
+                aad.member(slot);
+                aad.member(token.as_bytes());
+                aad.member(key.as_bytes());
+            }
         }
         aad
     }
@@ -136,6 +156,7 @@ const fn purpose(name: &ValueName<'_>) -> &'static str {
         ValueName::DataKey { .. } => "data-key",
         ValueName::Key { .. } => "key",
         ValueName::RootKey { .. } => "root-key",
+        ValueName::SlotSecret { .. } => "slot-secret",
     }
 }
 
@@ -154,6 +175,7 @@ mod tests {
         DataKey(ProgramName, CardToken),
         Key(Vec<u8>),
         RootKey(Vec<u8>),
+        SlotSecret(Vec<u8>, String, String),
     }
 
     impl Owned {
@@ -169,6 +191,7 @@ mod tests {
                 Self::DataKey(program, card) => ValueName::DataKey { program, card },
                 Self::Key(header) => ValueName::Key { header },
                 Self::RootKey(slot) => ValueName::RootKey { slot },
+                Self::SlotSecret(slot, token, key) => ValueName::SlotSecret { slot, token, key },
             };
             Aad::encode(format, environment, version, &name).0
         }
@@ -188,6 +211,7 @@ mod tests {
             (program, card).prop_map(|(program, card)| Owned::DataKey(program, card)),
             bytes().prop_map(Owned::Key),
             bytes().prop_map(Owned::RootKey),
+            (bytes(), "a{0,2}", "a{0,2}").prop_map(|(slot, token, key)| Owned::SlotSecret(slot, token, key)),
         ]
     }
 
@@ -236,6 +260,7 @@ mod tests {
                 ],
                 Owned::DataKey(program, card) => vec![program.as_str().into(), card.as_str().into()],
                 Owned::Key(bytes) | Owned::RootKey(bytes) => vec![bytes.clone()],
+                Owned::SlotSecret(slot, token, key) => vec![slot.clone(), token.as_bytes().into(), key.as_bytes().into()],
             };
             prop_assert_eq!(&members[5..], &own[..]);
         }

@@ -20,6 +20,7 @@ pub mod revoke_key;
 pub mod rotate;
 pub mod secrets;
 pub mod set_pin;
+pub mod slots;
 pub mod sweep;
 pub mod verify;
 

@@ -19,7 +19,7 @@ use shared::http::json::{JsonError, parse_json};
 use shared::ids::IdempotencyKey;
 use shared::mtls::actix::peer;
 use shared::mtls::identity::{Identity, Role};
-use shared::mtls::peer::Peer;
+use shared::mtls::peer::{Peer, SpkiThumbprint};
 use shared::problem::TraceId;
 use shared::vault_api::{Actor, IDEMPOTENCY_KEY};
 use zeroize::Zeroizing;
@@ -90,6 +90,8 @@ pub struct Call<P: Permission> {
     pub vault: Arc<OpenVault>,
     /// Who calls.
     pub caller: Identity,
+    /// The key of the caller's certificate.
+    pub key: SpkiThumbprint,
     trace: TraceId,
     from: Option<IpAddr>,
     request: HttpRequest,
@@ -110,11 +112,12 @@ impl<P: Permission> FromRequest for Call<P> {
             let body = body?;
             let trace = trace_of(&request);
             match admit::<P>(&request).await {
-                Ok((vault, caller)) => {
+                Ok((vault, caller, key)) => {
                     let from = request.peer_addr().map(|address| address.ip());
                     Ok(Self {
                         vault,
                         caller,
+                        key,
                         trace,
                         from,
                         request,
@@ -129,7 +132,9 @@ impl<P: Permission> FromRequest for Call<P> {
 }
 
 /// Role, then lock, then register: a stranger learns nothing of the vault's state.
-async fn admit<P: Permission>(request: &HttpRequest) -> Result<(Arc<OpenVault>, Identity), Error> {
+async fn admit<P: Permission>(
+    request: &HttpRequest,
+) -> Result<(Arc<OpenVault>, Identity, SpkiThumbprint), Error> {
     let process = request.app_data::<web::Data<Process>>();
     let process = process.ok_or_else(|| Error::Internal("no process".to_owned()))?;
     let peer = peer(request).ok_or(Error::CertificateEnded)?;
@@ -147,7 +152,7 @@ async fn admit<P: Permission>(request: &HttpRequest) -> Result<(Arc<OpenVault>, 
         None
     };
     let Some(refusal) = refusal else {
-        return Ok((vault, peer.identity.clone()));
+        return Ok((vault, peer.identity.clone(), peer.key));
     };
     let event = denied(&vault, request, &peer);
     vault.audited(event, async |_| Err(refusal)).await

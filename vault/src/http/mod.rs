@@ -10,6 +10,7 @@ mod jobs;
 mod openapi;
 mod processor;
 mod readings;
+mod slots;
 mod standing;
 mod trace;
 
@@ -90,6 +91,10 @@ pub fn routes() -> Vec<Route> {
         door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/pause", || web::post().to(jobs::pause), "Let a job rest"),
         door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/resume", || web::post().to(jobs::resume), "Let a job go on"),
         door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/throttle", || web::post().to(jobs::throttle), "How fast a job may be"),
+
+        door::<ForOverseers>(Method::GET, paths::SLOTS, || web::get().to(slots::list), "List the root key's slots"),
+        door::<ForOfficers>(Method::GET, "/v1/slots/{slot}/share", || web::get().to(slots::share), "The caller's own share of a pending slot, sealed to them"),
+        door::<ForOfficers>(Method::POST, "/v1/slots/{slot}/drill", || web::post().to(slots::drill), "Show a share, to verify or drill a slot"),
 
         door::<ForGateway>(Method::POST, paths::HOLDERS, || web::post().to(holders::create), "Create a holder"),
         door::<ForGateway>(Method::GET, "/v1/holders/{holder}/keys", || web::get().to(holders::keys), "List a holder's keys"),

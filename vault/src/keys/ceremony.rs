@@ -12,25 +12,11 @@ use super::epoch::{EpochError, EpochFiles, EpochSecret};
 use super::jwe_keys::NewJweKey;
 use super::keyring::Keyring;
 use super::root::{KeyMemoryError, RootKey};
-use super::slot::key_file::{self, KeyFileError};
-use super::slot::shamir::{self, NewCustodian, ShamirError};
+use super::slot::Standing;
+use super::slot::make::{MakeError, RootKeeping, make};
 use super::slot::share::ShareText;
 use crate::environment::Environment;
 use crate::store::{CommitError, Entry, Store, Tree, TxnError};
-
-/// How the root key is to be kept.
-#[derive(Clone, Debug)]
-pub enum RootKeeping {
-    /// Split among officers.
-    Custodians {
-        /// How many shares open, at least 2.
-        threshold: u8,
-        /// One share each, in this order.
-        custodians: Vec<NewCustodian>,
-    },
-    /// In a file; development only.
-    KeyFile(PathBuf),
-}
 
 /// Why no vault was made.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +30,9 @@ pub enum CeremonyError {
     /// The epoch secret.
     #[error(transparent)]
     Epoch(#[from] EpochError),
-    /// The custodians.
+    /// A slot.
     #[error(transparent)]
-    Custodians(#[from] ShamirError),
-    /// The key file.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
+    Slot(#[from] MakeError),
     /// Randomness, memory or sealing.
     #[error(transparent)]
     Key(#[from] KeyMemoryError),
@@ -101,21 +84,11 @@ pub async fn initialise(
     };
     let (mut slot_entries, mut shares) = (Vec::new(), Vec::new());
     for keeping in slots {
-        let slot = match keeping {
-            RootKeeping::Custodians {
-                threshold,
-                custodians,
-            } => {
-                let (slot, texts) = shamir::create(environment, &root, *threshold, custodians, now, rng)?;
-                shares.extend(texts);
-                slot
-            }
-            RootKeeping::KeyFile(path) => {
-                let slot = key_file::create(environment, &root, path, now, rng)?;
-                files.key_files.push(path.clone());
-                slot
-            }
-        };
+        let (slot, texts) = make(environment, &root, keeping, Standing::Active, now, rng)?;
+        if let RootKeeping::KeyFile(path) = keeping {
+            files.key_files.push(path.clone());
+        }
+        shares.extend(texts);
         slot_entries.push(slot.to_entry(&root).map_err(KeyMemoryError::from)?);
     }
     let committed = store.commit(move |txn| write(txn, slot_entries, keks)).await;

@@ -251,6 +251,16 @@ impl Keyring {
         })
     }
 
+    /// Development or production.
+    #[must_use]
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    pub(super) const fn root(&self) -> &Arc<RootKey> {
+        &self.root
+    }
+
     /// What the keyring holds, without the keys: for status, key inventory and age alarms.
     #[must_use]
     pub fn headers(&self) -> &[KeyHeader] {

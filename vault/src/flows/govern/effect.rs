@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::lookup::{TriesRecord, card_key, holder_key_key};
 use crate::flows::rotate;
+use crate::flows::slots;
 use crate::records::{Record, Tx};
 use crate::registers::{PartyRecord, ProgramRecord, Registers};
 use crate::work;
@@ -53,10 +54,10 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         | Proposal::ActivateKey { .. }
         | Proposal::RestoreCard(_)
         | Proposal::ClearFailures(_)
-        | Proposal::AbortJob(_) => Ok(()),
-        Proposal::Rotate(_)
+        | Proposal::AbortJob(_)
         | Proposal::AddSlot { .. }
-        | Proposal::RemoveSlot(_)
+        | Proposal::RemoveSlot(_) => Ok(()),
+        Proposal::Rotate(_)
         | Proposal::Backup { .. }
         | Proposal::ImportCards(_)
         | Proposal::ExportCards(_)
@@ -72,6 +73,8 @@ pub struct Occasion {
     pub job: JobToken,
     /// When.
     pub now: OffsetDateTime,
+    /// Slots that were made for it.
+    pub slots: slots::Prepared,
 }
 
 /// Does what a proposal says.
@@ -88,9 +91,9 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal, occasion: &Occasio
         Proposal::ClearFailures(card) => clear_failures(tx, card),
         Proposal::AbortJob(job) => work::abort(tx, job, occasion.now),
         Proposal::Rotate(rotation) => rotate::begin(tx, rotation, occasion),
-        Proposal::AddSlot { .. }
-        | Proposal::RemoveSlot(_)
-        | Proposal::Backup { .. }
+        Proposal::AddSlot { .. } => slots::apply_add(tx, &occasion.slots),
+        Proposal::RemoveSlot(slot) => slots::apply_remove(tx, slot),
+        Proposal::Backup { .. }
         | Proposal::ImportCards(_)
         | Proposal::ExportCards(_)
         | Proposal::HaltErasures { .. } => Err(not_built()),

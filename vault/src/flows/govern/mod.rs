@@ -17,6 +17,7 @@ use time::{Duration, OffsetDateTime};
 use crate::audit::chain::hex;
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::error::Error;
+use crate::flows::slots;
 use crate::idempotency::Slot;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Tx};
@@ -62,6 +63,7 @@ pub async fn propose(
         return Ok(answer);
     }
     effect::check(&proposal, &vault.registers())?;
+    slots::check(vault, &proposal)?;
     let approval = Approval {
         id: vault.surroundings.random.approval_token()?,
         proposal,
@@ -122,18 +124,23 @@ async fn approve_in_turn(
     }
     may_approve(&approval, caller, vault)?;
     effect::check(&approval.proposal, &vault.registers())?;
+    slots::check(vault, &approval.proposal)?;
+    let prepared = slots::prepare(vault, &approval.proposal).await?;
     approval.state = ApprovalState::Done;
+    let by = event.clone();
     let occasion = effect::Occasion {
         approval: approval.id.clone(),
         job: vault.surroundings.random.job_token()?,
         now: vault.surroundings.clock.now(),
+        slots: prepared,
     };
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         effect::apply(tx, &approval.proposal, &occasion)?;
         tx.put(&ApprovalRecord(approval.clone()))?;
-        Ok(approval)
+        Ok((approval, occasion.slots))
     };
-    let approval = vault.commit(event, work).await?;
+    let (approval, prepared) = vault.commit(event, work).await?;
+    slots::announce(vault, prepared, &approval.proposal, &by).await?;
     vault.reload_registers()?;
     vault.desk.wake();
     Ok(approval)

@@ -365,8 +365,7 @@ async fn open(directory: &tempfile::TempDir, set: &DevSet, clock: &Clock) -> (Pr
     let config = config(directory, set);
     let store = crate::app::open_store(&config).unwrap();
     let surroundings = crate::app::surroundings(&config, store, clock).unwrap();
-    let epoch = crate::app::epoch_files(&config).unwrap();
-    let process = Process::locked(config.environment, surroundings, epoch).unwrap();
+    let process = Process::locked(surroundings).unwrap();
     give_shares(directory, set, &process).await;
     let vault = process.open_vault().unwrap();
     (process, vault)

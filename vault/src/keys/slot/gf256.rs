@@ -21,6 +21,18 @@ pub(super) struct Point {
     pub(super) value: SecretBytes<32>,
 }
 
+impl Point {
+    /// The same point again; both wipe themselves.
+    pub(super) fn copy(&self) -> Self {
+        let mut value = SecretBytes::zeroed();
+        value.expose_mut().copy_from_slice(self.value.expose());
+        Self {
+            index: self.index,
+            value,
+        }
+    }
+}
+
 /// The product in the field, in constant time.
 const fn multiply(a: u8, b: u8) -> u8 {
     let (mut a, mut b, mut product) = (a, b, 0);

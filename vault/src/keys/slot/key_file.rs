@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
-use super::{Keeping, Slot, SlotError, SlotId};
+use super::{Keeping, Slot, SlotError, SlotId, Standing};
 use crate::environment::Environment;
 use crate::keys::root::{KeyMemoryError, RootKey};
 use crate::secret::SecretBytes;
@@ -36,6 +36,18 @@ pub enum KeyFileError {
     Slot(#[from] SlotError),
 }
 
+impl KeyFileError {
+    /// The problem code; `None` where the vault itself failed.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::NotInProduction => Some("KEY_FILE_NOT_IN_PRODUCTION"),
+            Self::Io(..) | Self::Damaged(_) => Some("KEY_FILE_UNUSABLE"),
+            Self::OtherKeeping(_) | Self::Slot(_) => None,
+        }
+    }
+}
+
 impl<E: Into<KeyMemoryError>> From<E> for KeyFileError {
     fn from(error: E) -> Self {
         Self::Slot(SlotError::Key(error.into()))
@@ -50,6 +62,7 @@ pub(in crate::keys) fn create(
     environment: Environment,
     root: &RootKey,
     path: &Path,
+    standing: Standing,
     now: i64,
     rng: &dyn SecureRandom,
 ) -> Result<Slot, KeyFileError> {
@@ -63,6 +76,7 @@ pub(in crate::keys) fn create(
         SlotId::random(rng)?,
         now,
         keeping,
+        standing,
         &secret,
         root,
         rng,
@@ -99,7 +113,11 @@ pub fn open(environment: Environment, slot: &Slot) -> Result<RootKey, KeyFileErr
     Ok(slot.open(environment, &secret)?)
 }
 
-fn allowed(environment: Environment) -> Result<(), KeyFileError> {
+/// Whether such a slot may be made or opened here.
+///
+/// # Errors
+/// [`KeyFileError::NotInProduction`].
+pub fn allowed(environment: Environment) -> Result<(), KeyFileError> {
     match environment {
         Environment::Development => Ok(()),
         Environment::Production => Err(KeyFileError::NotInProduction),

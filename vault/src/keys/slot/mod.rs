@@ -1,9 +1,13 @@
 //! Slots: the ways in which the root key is kept. Each slot wraps it under a secret of its own, any one opens, and they
 //! can stand side by side. Their records are readable while the vault is locked, so they hold no secret; once the root
-//! key is there, a MAC tells whether one was changed meanwhile.
+//! key is there, a MAC tells whether one was changed meanwhile. A custodians' slot that is added later is pending, and
+//! opens nothing, until each of them has shown that their share is right.
 
+pub mod book;
 pub mod gf256;
 pub mod key_file;
+pub mod make;
+pub mod pkcs11;
 pub mod sealed;
 pub mod shamir;
 pub mod share;
@@ -18,6 +22,7 @@ use std::path::PathBuf;
 use ring::hmac;
 use ring::rand::SecureRandom;
 use serde::{Deserialize, Serialize};
+use shared::ids::{InvalidId, SlotName};
 use zeroize::Zeroizing;
 
 use self::shamir::Custodian;
@@ -32,7 +37,7 @@ use crate::secret::{RandomFailed, SecretBytes};
 use crate::store::{EngineError, Entry, Store, Tree};
 
 /// More slots than anybody keeps.
-const MAX_SLOTS: usize = 64;
+pub const MAX_SLOTS: usize = 64;
 const MAC_BYTES: usize = 32;
 const WRAP_LABEL: &str = "tessera.slot.wrap.1";
 /// A slot's secret is made for it and wraps once.
@@ -57,6 +62,20 @@ impl SlotId {
 
     pub(super) const fn from_bytes(bytes: [u8; 5]) -> Self {
         Self(bytes)
+    }
+
+    /// The slot of this name.
+    #[must_use]
+    pub fn of(name: &SlotName) -> Option<Self> {
+        share::decode_base32(name.as_str().as_bytes()).map(|id| Self(*id))
+    }
+
+    /// The name as it crosses the wire.
+    ///
+    /// # Errors
+    /// Never in practice: what is printed is a name.
+    pub fn name(&self) -> Result<SlotName, InvalidId> {
+        self.to_string().parse()
     }
 }
 
@@ -83,11 +102,47 @@ pub enum Keeping {
         /// Who holds which share.
         custodians: Vec<Custodian>,
     },
+    /// Wrapped by a key that does not leave its PKCS#11 token.
+    #[serde(rename = "pkcs11")]
+    Pkcs11 {
+        /// The token's label.
+        token: String,
+        /// The key's label.
+        key: String,
+        /// The slot's secret, as the token wrapped it.
+        wrapped_secret: Base64Bytes,
+    },
     /// In a file. Development only.
     KeyFile {
         /// Where.
         path: PathBuf,
     },
+}
+
+/// Whether a slot opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is", deny_unknown_fields)]
+pub enum Standing {
+    /// It opens.
+    Active,
+    /// It opens nothing yet.
+    Pending {
+        /// What becomes of others once it is verified.
+        replaces: Replaces,
+    },
+}
+
+/// What a pending slot takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replaces {
+    /// Nothing: it is one more.
+    Nothing,
+    /// One slot, which goes when this one opens.
+    Slot(SlotId),
+    /// The root key itself: the slot holds the next one. When all slots of that one are verified, they take the place of
+    /// every other.
+    Root,
 }
 
 /// A slot as stored.
@@ -100,6 +155,10 @@ pub struct Slot {
     pub created_at: i64,
     /// How its secret is kept.
     pub keeping: Keeping,
+    /// Whether it opens.
+    pub standing: Standing,
+    /// When it was last shown to open, by an unlock or a drill, Unix seconds.
+    pub proved_at: Option<i64>,
     wrapped_root: Base64Bytes,
 }
 
@@ -136,6 +195,7 @@ impl Slot {
         id: SlotId,
         created_at: i64,
         keeping: Keeping,
+        standing: Standing,
         secret: &SecretBytes<32>,
         root: &RootKey,
         rng: &dyn SecureRandom,
@@ -147,6 +207,8 @@ impl Slot {
             id,
             created_at,
             keeping,
+            standing,
+            proved_at: None,
             wrapped_root: Base64Bytes(wrapped),
         })
     }
@@ -166,12 +228,51 @@ impl Slot {
         )?)
     }
 
-    /// How many shares open it; `None` for a key file.
+    /// How many shares open it; `None` without custodians.
     #[must_use]
     pub const fn threshold(&self) -> Option<u8> {
         match self.keeping {
             Keeping::Shamir { threshold, .. } => Some(threshold),
-            Keeping::KeyFile { .. } => None,
+            Keeping::Pkcs11 { .. } | Keeping::KeyFile { .. } => None,
+        }
+    }
+
+    /// Its custodians; none for a slot that a token or a file keeps.
+    #[must_use]
+    pub fn custodians(&self) -> &[Custodian] {
+        match &self.keeping {
+            Keeping::Shamir { custodians, .. } => custodians,
+            Keeping::Pkcs11 { .. } | Keeping::KeyFile { .. } => &[],
+        }
+    }
+
+    /// Whether it opens the vault.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        matches!(self.standing, Standing::Active)
+    }
+
+    /// What it takes the place of; `None` for one that is active already.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<Replaces> {
+        match self.standing {
+            Standing::Active => None,
+            Standing::Pending { replaces } => Some(replaces),
+        }
+    }
+
+    /// Whether each custodian has shown their share. A slot without custodians was opened when it was made.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.custodians().iter().all(|custodian| custodian.verified)
+    }
+
+    /// Remembers that these shares were shown to be right.
+    pub(super) fn verify(&mut self, shares: &[u8]) {
+        if let Keeping::Shamir { custodians, .. } = &mut self.keeping {
+            for custodian in custodians {
+                custodian.verified |= shares.contains(&custodian.share_index);
+            }
         }
     }
 

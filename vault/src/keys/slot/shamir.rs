@@ -5,10 +5,12 @@ use ring::rand::SecureRandom;
 use serde::{Deserialize, Serialize};
 use shared::mtls::identity::{Identity, Role};
 use shared::mtls::peer::SpkiThumbprint;
+use subtle::ConstantTimeEq;
 
 use super::gf256::{self, MAX_SHARES, MIN_THRESHOLD};
 use super::share::{Share, ShareText};
-use super::{Keeping, Slot, SlotError, SlotId};
+use super::unlock::UnlockError;
+use super::{Keeping, Slot, SlotError, SlotId, Standing};
 use crate::bytes::Base64Bytes;
 use crate::environment::Environment;
 use crate::keys::root::{KeyMemoryError, RootKey};
@@ -33,6 +35,8 @@ pub struct Custodian {
     pub key_thumbprint: SpkiThumbprint,
     /// Which share is theirs.
     pub share_index: u8,
+    /// Whether they have shown it.
+    pub verified: bool,
     pub(super) share_digest: Base64Bytes,
 }
 
@@ -59,9 +63,26 @@ pub enum ShamirError {
     /// One key for two shares: whoever holds it is one person.
     #[error("{0} has the same key as another custodian")]
     KeyTwice(Identity),
+    /// Memory or processor failed: the shares that were just made do not open the slot.
+    #[error("the shares that were made do not open the slot")]
+    Unproved,
     /// Randomness, memory or sealing.
     #[error(transparent)]
     Slot(#[from] SlotError),
+}
+
+impl ShamirError {
+    /// The problem code of a rule that the custodians break; `None` where the vault itself failed.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Threshold { .. } => Some("THRESHOLD_OUT_OF_BOUNDS"),
+            Self::NotAnOfficer(_) => Some("CUSTODIAN_NOT_AN_OFFICER"),
+            Self::IdentityTwice(_) => Some("CUSTODIAN_TWICE"),
+            Self::KeyTwice(_) => Some("CUSTODIAN_KEY_TWICE"),
+            Self::Unproved | Self::Slot(_) => None,
+        }
+    }
 }
 
 impl<E: Into<KeyMemoryError>> From<E> for ShamirError {
@@ -70,7 +91,9 @@ impl<E: Into<KeyMemoryError>> From<E> for ShamirError {
     }
 }
 
-/// Makes a slot, and the shares for its custodians, which exist nowhere else.
+/// Makes a slot, and the shares for its custodians, which exist nowhere else. Each share is shown to open the slot
+/// together with those that follow it, before anybody receives one: later, who shows the very same share (its digest
+/// tells) has shown one that opens.
 ///
 /// # Errors
 /// [`ShamirError`].
@@ -79,20 +102,25 @@ pub(in crate::keys) fn create(
     root: &RootKey,
     threshold: u8,
     custodians: &[NewCustodian],
+    standing: Standing,
     now: i64,
     rng: &dyn SecureRandom,
 ) -> Result<(Slot, Vec<(Identity, ShareText)>), ShamirError> {
     let count = check(threshold, custodians)?;
     let id = SlotId::random(rng)?;
     let secret = SecretBytes::random(rng)?;
-    let points = gf256::split(&secret, threshold, count, rng)?;
+    let mut points = gf256::split(&secret, threshold, count, rng)?;
     let (mut remembered, mut texts) = (Vec::new(), Vec::new());
-    for (custodian, point) in custodians.iter().zip(points) {
-        let share = Share { slot: id, point };
+    for (custodian, point) in custodians.iter().zip(&points) {
+        let share = Share {
+            slot: id,
+            point: point.copy(),
+        };
         remembered.push(Custodian {
             identity: custodian.identity.clone(),
             key_thumbprint: custodian.key,
             share_index: share.point.index,
+            verified: false,
             share_digest: Base64Bytes(share.digest().to_vec()),
         });
         texts.push((custodian.identity.clone(), share.to_text()));
@@ -101,12 +129,48 @@ pub(in crate::keys) fn create(
         threshold,
         custodians: remembered,
     };
-    let slot = Slot::new(environment, id, now, keeping, &secret, root, rng)?;
+    let slot = Slot::new(environment, id, now, keeping, standing, &secret, root, rng)?;
+    for _ in 0..count {
+        let quorum = points.get(..usize::from(threshold)).unwrap_or_default();
+        if slot.open(environment, &gf256::combine(quorum))? != *root {
+            return Err(ShamirError::Unproved);
+        }
+        points.rotate_left(1);
+    }
     Ok((slot, texts))
 }
 
+/// The custodian whose very share this is.
+///
+/// # Errors
+/// [`UnlockError`]: no custodian of the slot, with another key, another's share, or not the share that was made.
+pub(super) fn judge<'a>(
+    custodians: &'a [Custodian],
+    identity: &Identity,
+    key: &SpkiThumbprint,
+    share: &Share,
+) -> Result<&'a Custodian, UnlockError> {
+    let custodian = custodians
+        .iter()
+        .find(|custodian| custodian.identity == *identity);
+    let custodian = custodian.ok_or_else(|| UnlockError::NotACustodian(identity.clone()))?;
+    if custodian.key_thumbprint != *key {
+        return Err(UnlockError::OtherKey(identity.clone()));
+    }
+    if custodian.share_index != share.point.index {
+        return Err(UnlockError::NotYours(share.point.index));
+    }
+    if !bool::from(share.digest().ct_eq(&custodian.share_digest.0)) {
+        return Err(UnlockError::WrongShare(share.point.index));
+    }
+    Ok(custodian)
+}
+
 /// The number of custodians, if they can be the custodians of one slot.
-fn check(threshold: u8, custodians: &[NewCustodian]) -> Result<u8, ShamirError> {
+///
+/// # Errors
+/// The rule that they break.
+pub(in crate::keys) fn check(threshold: u8, custodians: &[NewCustodian]) -> Result<u8, ShamirError> {
     let wrong = ShamirError::Threshold {
         threshold,
         custodians: custodians.len(),

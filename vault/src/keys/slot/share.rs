@@ -178,7 +178,7 @@ fn symbol(value: u8) -> char {
 }
 
 /// The bytes of exactly `N` bytes in base32; `None` for a strange symbol or padding bits that are not zero.
-fn decode_base32<const N: usize>(symbols: &[u8]) -> Option<Zeroizing<[u8; N]>> {
+pub(super) fn decode_base32<const N: usize>(symbols: &[u8]) -> Option<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
     let mut free = bytes.iter_mut();
     let (mut buffer, mut bits, mut strange) = (0u16, 0, 0u8);

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::key_file::{self, KeyFileError};
 use super::shamir::{self, NewCustodian, ShamirError};
 use super::share::{Share, ShareError, ShareText};
-use super::unlock::{Progress, SESSION_SECONDS, UnlockError, UnlockSession};
-use super::{Keeping, Slot, SlotError, verify_all};
+use super::unlock::{Opened, Progress, SESSION_SECONDS, UnlockError, UnlockSession};
+use super::{Keeping, Replaces, Slot, SlotError, Standing, verify_all};
 use crate::environment::Environment;
 use crate::keys::root::RootKey;
 use crate::secret::SecretBytes;
@@ -66,6 +66,7 @@ impl Vault {
             &root,
             threshold,
             &custodians(count),
+            Standing::Active,
             1,
             &SystemRandom::new(),
         );
@@ -97,7 +98,7 @@ impl Vault {
 #[track_caller]
 fn opened(progress: Result<Progress, UnlockError>) -> RootKey {
     match progress.unwrap() {
-        Progress::Complete(root) => root,
+        Progress::Complete(Opened { root, .. }) => root,
         Progress::Waiting { given, needed, .. } => panic!("{given} of {needed}"),
     }
 }
@@ -181,6 +182,7 @@ fn shares_of_two_slots_do_not_mix() {
         &vault.root,
         2,
         &custodians(3),
+        Standing::Active,
         1,
         &SystemRandom::new(),
     )
@@ -208,13 +210,74 @@ fn shares_are_forgotten_after_ten_minutes() {
     vault.clock.advance(Duration::seconds(1));
     vault.session.forget_expired();
     assert_eq!(vault.session.given(), 0);
-    // Without a timer too: the next share is a first one.
-    vault.give(1, 1).unwrap();
-    vault.clock.advance(Duration::seconds(SESSION_SECONDS));
+    // Who comes next is told, once: the others must come again too.
+    assert!(matches!(vault.give(2, 2), Err(UnlockError::SessionExpired)));
     assert!(matches!(vault.give(2, 2), Ok(Progress::Waiting { given: 1, .. })));
-    // A clock that is turned back buys no time.
-    vault.clock.advance(Duration::seconds(-1));
-    assert!(matches!(vault.give(1, 1), Ok(Progress::Waiting { given: 1, .. })));
+    // Without a timer too, and a clock that is turned back buys no time.
+    for seconds in [SESSION_SECONDS, -1] {
+        vault.clock.advance(Duration::seconds(seconds));
+        assert!(matches!(vault.give(1, 1), Err(UnlockError::SessionExpired)));
+        assert!(matches!(vault.give(1, 1), Ok(Progress::Waiting { given: 1, .. })));
+    }
+}
+
+#[test]
+fn a_pending_slot_opens_nothing_until_each_share_was_shown() {
+    let mut vault = Vault::new(2, 2);
+    vault.slot.standing = Standing::Pending {
+        replaces: Replaces::Nothing,
+    };
+    vault.session.refresh(vec![vault.slot.clone()]);
+    assert_eq!(vault.session.needed(), None, "nobody can open");
+    for number in [1, 2] {
+        assert!(matches!(vault.give(number, number), Err(UnlockError::Pending(id)) if id == vault.slot.id));
+    }
+    vault.slot.remember_shown(&[1]);
+    assert!(!vault.slot.is_verified());
+    vault.slot.remember_shown(&[2]);
+    assert!(vault.slot.is_verified() && !vault.slot.is_active());
+    vault.slot.activate(5);
+    assert_eq!(vault.slot.proved_at, Some(5));
+    vault.session.refresh(vec![vault.slot.clone()]);
+    vault.give(1, 1).unwrap();
+    assert_eq!(opened(vault.give(2, 2)), vault.root);
+}
+
+#[test]
+fn shares_of_a_slot_that_went_away_are_wiped() {
+    let mut vault = Vault::new(2, 3);
+    vault.give(1, 1).unwrap();
+    vault.session.refresh(vec![vault.slot.clone()]);
+    assert_eq!(vault.session.given(), 1, "nothing has changed");
+    vault.session.refresh(Vec::new());
+    assert_eq!(vault.session.given(), 0);
+    assert!(matches!(vault.give(2, 2), Err(UnlockError::UnknownSlot(_))));
+}
+
+#[test]
+fn every_refusal_has_a_code_of_its_own() {
+    let id = super::SlotId::from_bytes([0; 5]);
+    let who = custodian(1).identity;
+    let refusals = [
+        UnlockError::Share(ShareError::NotAShare),
+        UnlockError::Share(ShareError::Mistyped),
+        UnlockError::UnknownSlot(id),
+        UnlockError::Pending(id),
+        UnlockError::SessionExpired,
+        UnlockError::OtherSlot {
+            given: id,
+            running: id,
+        },
+        UnlockError::NotACustodian(who.clone()),
+        UnlockError::OtherKey(who),
+        UnlockError::NotYours(1),
+        UnlockError::AlreadyGiven(1),
+        UnlockError::WrongShare(1),
+        UnlockError::Slot(SlotError::DoesNotOpen(id)),
+    ];
+    let codes: std::collections::BTreeSet<_> = refusals.iter().map(UnlockError::code).collect();
+    assert_eq!(codes.len(), refusals.len());
+    assert!(!codes.contains(&None));
 }
 
 #[test]
@@ -225,6 +288,7 @@ fn custodians_must_be_distinct_officers_and_more_than_one_must_act() {
             &root(),
             threshold,
             custodians,
+            Standing::Active,
             1,
             &SystemRandom::new(),
         )
@@ -342,18 +406,18 @@ fn a_key_file_opens_in_development_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("root.key");
     let (root, rng) = (root(), SystemRandom::new());
-    let refused = key_file::create(Environment::Production, &root, &path, 1, &rng);
+    let refused = key_file::create(Environment::Production, &root, &path, Standing::Active, 1, &rng);
     assert!(matches!(refused, Err(KeyFileError::NotInProduction)));
     assert!(!path.exists());
 
-    let slot = key_file::create(DEVELOPMENT, &root, &path, 1, &rng).unwrap();
+    let slot = key_file::create(DEVELOPMENT, &root, &path, Standing::Active, 1, &rng).unwrap();
     assert_eq!(key_file::open(DEVELOPMENT, &slot).unwrap(), root);
     assert!(matches!(
         key_file::open(Environment::Production, &slot),
         Err(KeyFileError::NotInProduction)
     ));
     assert!(matches!(
-        key_file::create(DEVELOPMENT, &root, &path, 1, &rng),
+        key_file::create(DEVELOPMENT, &root, &path, Standing::Active, 1, &rng),
         Err(KeyFileError::Io(..))
     ));
     assert!(matches!(

@@ -1,14 +1,14 @@
 //! Unlocking by custodians: shares come in one by one, each from the custodian it belongs to, within ten minutes. The
-//! session is the locked vault's only secret state; it is wiped when it ends, however it ends.
+//! session is the locked vault's only secret state; it is wiped when it ends, however it ends. A drill of an open vault
+//! collects its shares in the same way.
 
 use shared::clock::Clock;
 use shared::mtls::identity::Identity;
 use shared::mtls::peer::SpkiThumbprint;
-use subtle::ConstantTimeEq;
 
-use super::shamir::Custodian;
+use super::shamir;
 use super::share::{Share, ShareError, ShareText};
-use super::{Keeping, Slot, SlotError, SlotId, gf256};
+use super::{Slot, SlotError, SlotId, gf256};
 use crate::environment::Environment;
 use crate::keys::root::RootKey;
 
@@ -28,7 +28,18 @@ pub enum Progress {
         until: i64,
     },
     /// The root key is whole.
-    Complete(RootKey),
+    Complete(Opened),
+}
+
+/// A slot that custodians opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it keeps.
+    pub root: RootKey,
+    /// Which slot.
+    pub slot: SlotId,
+    /// The numbers of the shares.
+    pub shares: Vec<u8>,
 }
 
 /// A share that was not taken. Except for [`UnlockError::Slot`] the shares that were given stay.
@@ -40,6 +51,15 @@ pub enum UnlockError {
     /// The share is of a slot that this vault does not have.
     #[error("the share is for slot {0}, which this vault does not have")]
     UnknownSlot(SlotId),
+    /// The slot is pending: not every custodian has shown their share.
+    #[error("slot {0} opens nothing yet: its custodians have not all shown their shares")]
+    Pending(SlotId),
+    /// The share comes too late for those that were given before.
+    #[error(
+        "the shares that were given before have been forgotten after {} minutes: all begin anew, this one too",
+        SESSION_SECONDS / 60
+    )]
+    SessionExpired,
     /// Another slot's unlock is running.
     #[error("the share is for slot {given}, while shares of slot {running} are being collected")]
     OtherSlot {
@@ -76,6 +96,8 @@ impl UnlockError {
             Self::Share(ShareError::NotAShare) => "SHARE_MALFORMED",
             Self::Share(ShareError::Mistyped) => "SHARE_MISTYPED",
             Self::UnknownSlot(_) => "SHARE_UNKNOWN_SLOT",
+            Self::Pending(_) => "SLOT_PENDING",
+            Self::SessionExpired => "SHARE_SESSION_EXPIRED",
             Self::OtherSlot { .. } => "SHARE_OTHER_SLOT",
             Self::NotACustodian(_) => "NOT_A_CUSTODIAN",
             Self::OtherKey(_) => "CUSTODIAN_OTHER_KEY",
@@ -88,13 +110,15 @@ impl UnlockError {
     }
 }
 
-/// A locked vault that collects shares.
+/// Collects the shares of one slot.
 #[derive(Debug)]
 pub struct UnlockSession {
     environment: Environment,
     slots: Vec<Slot>,
     clock: Clock,
     collected: Option<Collected>,
+    /// Shares were forgotten, and nobody has been told.
+    expired: bool,
 }
 
 #[derive(Debug)]
@@ -113,7 +137,18 @@ impl UnlockSession {
             slots,
             clock,
             collected: None,
+            expired: false,
         }
+    }
+
+    /// Takes note of the slots as they are now. Shares of one that is gone or was changed are wiped.
+    pub fn refresh(&mut self, slots: Vec<Slot>) {
+        let running = self.collected.as_ref().map(|running| running.slot);
+        let of = |slots: &[Slot]| slots.iter().find(|slot| Some(slot.id) == running).cloned();
+        if running.is_some() && of(&slots) != of(&self.slots) {
+            self.collected = None;
+        }
+        self.slots = slots;
     }
 
     /// Takes a share from the officer who was authenticated with this identity and key.
@@ -128,14 +163,12 @@ impl UnlockSession {
     ) -> Result<Progress, UnlockError> {
         self.forget_expired();
         let share = Share::parse(text)?;
-        let found = self.slots.iter().find_map(|slot| match &slot.keeping {
-            Keeping::Shamir {
-                threshold,
-                custodians,
-            } if slot.id == share.slot => Some((slot, *threshold, custodians)),
-            _ => None,
-        });
-        let (slot, threshold, custodians) = found.ok_or(UnlockError::UnknownSlot(share.slot))?;
+        let found = self.slots.iter().find(|slot| slot.id == share.slot);
+        let found = found.and_then(|slot| Some((slot, slot.threshold()?)));
+        let (slot, threshold) = found.ok_or(UnlockError::UnknownSlot(share.slot))?;
+        if !slot.is_active() {
+            return Err(UnlockError::Pending(slot.id));
+        }
         if let Some(running) = self
             .collected
             .as_ref()
@@ -146,7 +179,10 @@ impl UnlockSession {
                 running: running.slot,
             });
         }
-        check_custodian(custodians, identity, key, &share)?;
+        shamir::judge(slot.custodians(), identity, key, &share)?;
+        if std::mem::take(&mut self.expired) {
+            return Err(UnlockError::SessionExpired);
+        }
         let now = self.clock.unix_seconds();
         let collected = self.collected.get_or_insert_with(|| Collected {
             slot: share.slot,
@@ -170,8 +206,13 @@ impl UnlockSession {
         let shares = std::mem::take(&mut collected.shares);
         let points: Vec<_> = shares.into_iter().map(|share| share.point).collect();
         let root = slot.open(self.environment, &gf256::combine(&points));
+        let slot = slot.id;
         self.collected = None;
-        Ok(Progress::Complete(root?))
+        Ok(Progress::Complete(Opened {
+            root: root?,
+            slot,
+            shares: points.iter().map(|point| point.index).collect(),
+        }))
     }
 
     /// Wipes the shares of a session that ran out of time (or whose clock was turned back). To be called by a timer:
@@ -181,6 +222,7 @@ impl UnlockSession {
         let expired = |collected: &Collected| !(0..SESSION_SECONDS).contains(&(now - collected.since));
         if self.collected.as_ref().is_some_and(expired) {
             self.collected = None;
+            self.expired = true;
         }
     }
 
@@ -199,7 +241,7 @@ impl UnlockSession {
         let thresholds = self
             .slots
             .iter()
-            .filter(|slot| running.is_none_or(|id| id == slot.id));
+            .filter(|slot| slot.is_active() && running.is_none_or(|id| id == slot.id));
         thresholds.filter_map(|slot| slot.threshold()).min()
     }
 
@@ -210,24 +252,24 @@ impl UnlockSession {
     }
 }
 
-fn check_custodian(
-    custodians: &[Custodian],
-    identity: &Identity,
-    key: &SpkiThumbprint,
-    share: &Share,
-) -> Result<(), UnlockError> {
-    let custodian = custodians
-        .iter()
-        .find(|custodian| custodian.identity == *identity);
-    let custodian = custodian.ok_or_else(|| UnlockError::NotACustodian(identity.clone()))?;
-    if custodian.key_thumbprint != *key {
-        return Err(UnlockError::OtherKey(identity.clone()));
+impl Slot {
+    /// The number of a share that somebody shows to verify this slot, if it is theirs and the very one that was made.
+    ///
+    /// # Errors
+    /// [`UnlockError`].
+    pub fn judge_share(
+        &self,
+        identity: &Identity,
+        key: &SpkiThumbprint,
+        text: &ShareText,
+    ) -> Result<u8, UnlockError> {
+        let share = Share::parse(text)?;
+        if share.slot != self.id {
+            return Err(UnlockError::OtherSlot {
+                given: share.slot,
+                running: self.id,
+            });
+        }
+        Ok(shamir::judge(self.custodians(), identity, key, &share)?.share_index)
     }
-    if custodian.share_index != share.point.index {
-        return Err(UnlockError::NotYours(share.point.index));
-    }
-    if !bool::from(share.digest().ct_eq(&custodian.share_digest.0)) {
-        return Err(UnlockError::WrongShare(share.point.index));
-    }
-    Ok(())
 }

@@ -5,12 +5,13 @@ use shared::clock::Clock;
 
 use super::{DEVELOPMENT, Vault, custodians, jwe_key};
 use crate::environment::Environment;
-use crate::keys::ceremony::{self, CeremonyError, RootKeeping};
+use crate::keys::ceremony::{self, CeremonyError};
 use crate::keys::epoch::{EpochError, EpochFiles, EpochSecret};
 use crate::keys::header::WrappedKeyError;
 use crate::keys::keyring::{Keyring, KeyringError};
 use crate::keys::root::RootKey;
 use crate::keys::slot::SlotError;
+use crate::keys::slot::make::{MakeError, RootKeeping};
 use crate::store::Tree;
 
 #[tokio::test]
@@ -56,7 +57,7 @@ async fn a_ceremony_that_fails_leaves_nothing_behind() {
     let slots = [RootKeeping::KeyFile(key_file.clone()), custodians(1, 3)];
     assert!(matches!(
         vault.initialise(&slots).await,
-        Err(CeremonyError::Custodians(_))
+        Err(CeremonyError::Slot(MakeError::Custodians(_)))
     ));
     assert!(!key_file.exists());
     assert!(matches!(vault.epoch.load(), Err(EpochError::Missing)));

@@ -13,13 +13,14 @@ use shared::jwe::{AlgPolicy, CompactJwe, RsaKeySize, Sealer};
 use shared::mtls::peer::SpkiThumbprint;
 use tempfile::TempDir;
 
-use super::ceremony::{CeremonyError, RootKeeping, initialise};
+use super::ceremony::{CeremonyError, initialise};
 use super::data_key::{Field, WrappedDataKey};
 use super::epoch::{EpochFiles, EpochSecret};
 use super::header::{KeyHeader, KeyId, KeyPurpose, KeyState, WrappedKeyError};
 use super::jwe_keys::NewJweKey;
 use super::keyring::{Keyring, KeyringError};
 use super::root::{KeyMemoryError, RootKey, WrappingKey};
+use super::slot::make::RootKeeping;
 use super::slot::shamir::NewCustodian;
 use super::slot::share::ShareText;
 use super::slot::unlock::{Progress, UnlockSession};
@@ -103,8 +104,8 @@ impl Vault {
         for number in [1, 3] {
             let NewCustodian { identity, key } = custodian(number);
             let share = &self.shares[usize::from(number) - 1];
-            if let Progress::Complete(root) = session.submit(&identity, &key, share).unwrap() {
-                return root;
+            if let Progress::Complete(opened) = session.submit(&identity, &key, share).unwrap() {
+                return opened.root;
             }
         }
         panic!("two shares of two open");

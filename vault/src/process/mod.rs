@@ -1,22 +1,27 @@
 //! The running process: locked at first, open once the root key is whole, locked again on an officer's word.
 
+mod alone;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use ring::rand::SystemRandom;
 use shared::mtls::peer::Peer;
-use shared::vault_api::governance::{LockState, Status};
+use shared::vault_api::governance::{LockState, SlotCounts, Status};
 
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::keys::epoch::EpochFiles;
+use crate::flows::slots;
 use crate::keys::keyring::Keyring;
 use crate::keys::root::RootKey;
 use crate::keys::slot::share::ShareText;
-use crate::keys::slot::unlock::{Progress, UnlockSession};
-use crate::keys::slot::{self, Keeping};
+use crate::keys::slot::unlock::{Opened, Progress, UnlockSession};
+use crate::keys::slot::{self, Keeping, Slot};
 use crate::open_vault::{OpenVault, Surroundings};
+use crate::records::Tx;
+
+use self::alone::Alone;
 
 /// Events that wait for the vault to open.
 const MOST_UNWRITTEN: usize = 1000;
@@ -25,9 +30,9 @@ const MOST_UNWRITTEN: usize = 1000;
 pub struct Process {
     environment: Environment,
     surroundings: Surroundings,
-    epoch: EpochFiles,
     unlocking: Mutex<UnlockSession>,
     vault: ArcSwapOption<OpenVault>,
+    alone: Alone,
     /// One unlock finishes at a time. What happens until then waits here to be written down: while the vault is locked,
     /// nothing can be sealed.
     opening: tokio::sync::Mutex<Vec<Event>>,
@@ -38,20 +43,17 @@ impl Process {
     ///
     /// # Errors
     /// The slots cannot be read.
-    pub fn locked(
-        environment: Environment,
-        surroundings: Surroundings,
-        epoch: EpochFiles,
-    ) -> Result<Self, slot::SlotError> {
+    pub fn locked(surroundings: Surroundings) -> Result<Self, slot::SlotError> {
+        let environment = surroundings.environment;
         let slots = slot::load_all(&surroundings.store)?;
         let unlocking = UnlockSession::new(environment, slots, surroundings.clock.clone());
         let started = Event::done(Operation::Start, surroundings.clock.now());
         Ok(Self {
             environment,
             surroundings,
-            epoch,
             unlocking: Mutex::new(unlocking),
             vault: ArcSwapOption::empty(),
+            alone: Alone::default(),
             opening: tokio::sync::Mutex::new(vec![started]),
         })
     }
@@ -64,9 +66,12 @@ impl Process {
         self.vault.load_full().ok_or(Error::Locked)
     }
 
-    /// Locked or unlocked, and how far an unlock has come.
+    /// Locked or unlocked, which slots there are, and how far an unlock has come.
     #[must_use]
     pub fn status(&self) -> Status {
+        if let Err(error) = self.look_at_slots() {
+            tracing::error!(%error, "the slots cannot be read");
+        }
         let state = if self.vault.load().is_some() {
             LockState::Unlocked
         } else {
@@ -79,7 +84,17 @@ impl Process {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             shares_given,
             shares_needed,
+            slots: counts(session.slots()),
+            token_trouble: self.alone.trouble().map(str::to_owned),
         }
+    }
+
+    /// Reads the slots again: they may have been changed since the vault was last locked, or by another process.
+    fn look_at_slots(&self) -> Result<(), Error> {
+        let slots = slot::load_all(&self.surroundings.store);
+        let slots = slots.map_err(|error| Error::Corrupt(error.to_string()))?;
+        self.session().refresh(slots);
+        Ok(())
     }
 
     /// Takes a custodian's share; with the last one the vault opens.
@@ -91,14 +106,15 @@ impl Process {
         if self.vault.load().is_some() {
             return Ok(self.status());
         }
+        self.look_at_slots()?;
         let mut event = Event::done(Operation::GiveShare, self.surroundings.clock.now());
         event.caller = Some(peer.identity.clone());
         let progress = self.session().submit(&peer.identity, &peer.key, share);
         match progress {
             Ok(Progress::Waiting { .. }) => remember(&mut unwritten, event),
-            Ok(Progress::Complete(root)) => {
+            Ok(Progress::Complete(opened)) => {
                 remember(&mut unwritten, event);
-                self.unlock(root, &mut unwritten).await?;
+                self.unlock(opened, &mut unwritten).await?;
             }
             Err(error) => {
                 tracing::warn!(custodian = %peer.identity, %error, "share refused");
@@ -118,41 +134,32 @@ impl Process {
     }
 
     /// Opens the vault, writes down what happened before, and begins to serve.
-    async fn unlock(&self, root: RootKey, unwritten: &mut Vec<Event>) -> Result<(), Error> {
+    async fn unlock(&self, opened: Opened, unwritten: &mut Vec<Event>) -> Result<(), Error> {
+        let Opened { root, slot, shares } = opened;
         let vault = self.open(root).await?;
         while let Some(event) = unwritten.first().cloned() {
             vault.commit(event, |_, _| Ok(())).await?;
             unwritten.remove(0);
         }
-        let event = Event::done(Operation::Unlock, self.surroundings.clock.now());
-        vault.commit(event, |_, _| Ok(())).await?;
-        self.vault.store(Some(vault));
-        tracing::info!("unlocked");
+        let now = self.surroundings.clock.now();
+        let mut event = Event::done(Operation::Unlock, now);
+        event.note = Some(format!("slot {slot}"));
+        let proved = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
+            slots::remember_proved(tx, &slot, &shares, now.unix_timestamp())
+        };
+        vault.commit(event, proved).await?;
+        self.vault.store(Some(Arc::clone(&vault)));
+        self.alone.forget_trouble();
+        tracing::info!(%slot, "unlocked");
+        // A change of slots that was complete when the process ended.
+        if let Err(error) = slots::settle(&vault, None).await {
+            tracing::error!(%error, "a verified slot is still pending");
+        }
         Ok(())
     }
 
-    /// Opens with a key file, where the store has such a slot: development only.
-    ///
-    /// # Errors
-    /// The file cannot be read or does not open the slot.
-    pub async fn open_by_key_file(&self) -> Result<bool, Error> {
-        let slots = self.session().slots().to_vec();
-        let Some(slot) = slots
-            .iter()
-            .find(|slot| matches!(slot.keeping, Keeping::KeyFile { .. }))
-        else {
-            return Ok(false);
-        };
-        tracing::warn!("opening with a key file: whoever reads that file reads every card. Development only");
-        let root = slot::key_file::open(self.environment, slot);
-        let root = root.map_err(|error| Error::Internal(error.to_string()))?;
-        let mut unwritten = self.opening.lock().await;
-        self.unlock(root, &mut unwritten).await?;
-        Ok(true)
-    }
-
     async fn open(&self, root: RootKey) -> Result<Arc<OpenVault>, Error> {
-        let (environment, epoch) = (self.environment, self.epoch.clone());
+        let (environment, epoch) = (self.environment, self.surroundings.epoch.clone());
         let surroundings = self.surroundings.clone();
         let open = move || {
             let epoch = epoch.load().map_err(|error| Error::Store(error.to_string()))?;
@@ -181,6 +188,7 @@ impl Process {
     pub async fn lock(&self, event: Event) -> Result<Status, Error> {
         let _turn = self.opening.lock().await;
         let vault = self.vault.swap(None).ok_or(Error::Locked)?;
+        self.alone.end();
         tracing::info!("locked");
         vault.commit_last(event).await?;
         Ok(self.status())
@@ -189,11 +197,28 @@ impl Process {
     /// Wipes shares that waited too long for the others.
     pub fn forget_expired_shares(&self) {
         self.session().forget_expired();
+        if let Some(vault) = &*self.vault.load() {
+            vault.drills().forget_expired();
+        }
     }
 
     fn session(&self) -> MutexGuard<'_, UnlockSession> {
         self.unlocking.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn counts(slots: &[Slot]) -> SlotCounts {
+    let mut counts = SlotCounts::default();
+    for slot in slots {
+        let kind = match (&slot.keeping, slot.is_active()) {
+            (_, false) => &mut counts.pending,
+            (Keeping::Shamir { .. }, true) => &mut counts.custodians,
+            (Keeping::Pkcs11 { .. }, true) => &mut counts.tokens,
+            (Keeping::KeyFile { .. }, true) => &mut counts.key_files,
+        };
+        *kind += 1;
+    }
+    counts
 }
 
 /// Keeps an event for later, up to a bound: whoever hands in wrong shares for hours is in the log of the process.
