@@ -1,7 +1,6 @@
 //! The vault put together: certificates, store, process, listener. Binding is apart from running, and running ends by a
 //! signal or by a failed store.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +90,8 @@ impl Certificates {
 /// # Errors
 /// [`StartError`].
 pub fn open_store(config: &Config) -> Result<Store, StartError> {
-    Store::open(&config.store_options()).map_err(cannot("store"))
+    let options = config.store_options().map_err(cannot("store"))?;
+    Store::open(&options).map_err(cannot("store"))
 }
 
 /// What flows need besides keys.
@@ -134,8 +134,7 @@ fn assemble(
 /// # Errors
 /// [`StartError`].
 pub fn epoch_files(config: &Config) -> Result<EpochFiles, StartError> {
-    let store: &Path = &config.store_options().directory;
-    EpochFiles::new(config.epoch_files(), store).map_err(cannot("epoch secret"))
+    EpochFiles::new(config.epoch_files(), &config.store_directory()).map_err(cannot("epoch secret"))
 }
 
 /// Serves until a signal, or until the store fails.

@@ -1,6 +1,7 @@
 //! The vault's configuration: one TOML file, every section checked, unknown keys refused. No secret stands in it; it names
 //! the files in which secrets are.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,12 +9,19 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use shared::jwe::RsaKeySize;
+use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::keys::slot::pkcs11::Hsm;
-use crate::store::{DEFAULT_BALLAST_BYTES, DEFAULT_CACHE_BYTES, DEFAULT_FREE_FLOOR_BYTES, StoreOptions};
+use crate::store::{
+    BadUrl, DEFAULT_BALLAST_BYTES, DEFAULT_CACHE_BYTES, DEFAULT_CONNECTIONS, DEFAULT_FREE_FLOOR_BYTES,
+    EngineChoice, PostgresOptions, StoreOptions,
+};
 
 const MIB: u64 = 1024 * 1024;
+
+/// Workers for each core where reads go over the network: each read takes a tenth of a worker's time for computing.
+const WORKERS_PER_CORE_THAT_WAIT: usize = 4;
 
 /// The whole configuration.
 #[derive(Debug, Deserialize)]
@@ -45,7 +53,8 @@ pub struct Config {
     /// The log.
     #[serde(default)]
     pub log: Log,
-    /// Worker threads; the number of cores by default.
+    /// Worker threads. By default the number of cores, and with PostgreSQL four times as many: a worker waits for each of
+    /// its reads.
     #[serde(default)]
     pub workers: Option<usize>,
 }
@@ -82,10 +91,28 @@ impl Default for Jwe {
     }
 }
 
+/// Which engine keeps the vault's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Embedded: one directory, one process.
+    Sled,
+    /// A database that several vault processes may share.
+    Postgres,
+}
+
 /// `[store]`
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSection {
+    /// `sled` (the default) or `postgres`.
+    pub engine: EngineName,
+    /// PostgreSQL: the database's URL. How its certificate is checked stands in its `sslmode`.
+    pub url: Option<String>,
+    /// PostgreSQL: a file that holds the URL, which may carry a password. Instead of `url`.
+    pub url_file: Option<PathBuf>,
+    /// PostgreSQL: connections that reads share.
+    pub connections: u32,
     /// Page cache, MiB.
     pub cache_mib: u64,
     /// Room kept in reserve for a full volume, MiB.
@@ -96,9 +123,29 @@ pub struct StoreSection {
     pub anchor: Option<PathBuf>,
 }
 
+impl fmt::Debug for StoreSection {
+    /// Never the URL, which may carry a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreSection")
+            .field("engine", &self.engine)
+            .field("url", &self.url.as_ref().map(|_| "…"))
+            .field("url_file", &self.url_file)
+            .field("connections", &self.connections)
+            .field("cache_mib", &self.cache_mib)
+            .field("ballast_mib", &self.ballast_mib)
+            .field("free_floor_mib", &self.free_floor_mib)
+            .field("anchor", &self.anchor)
+            .finish()
+    }
+}
+
 impl Default for StoreSection {
     fn default() -> Self {
         Self {
+            engine: EngineName::Sled,
+            url: None,
+            url_file: None,
+            connections: DEFAULT_CONNECTIONS,
             cache_mib: DEFAULT_CACHE_BYTES / MIB,
             ballast_mib: DEFAULT_BALLAST_BYTES / MIB,
             free_floor_mib: DEFAULT_FREE_FLOOR_BYTES / MIB,
@@ -180,6 +227,20 @@ pub enum ConfigError {
     /// No workers at all.
     #[error("workers must be at least 1")]
     NoWorkers,
+    /// An engine without its database, or a database without its engine.
+    #[error("store.engine = \"postgres\" needs either store.url or store.url_file, and \"sled\" neither")]
+    StoreUrl,
+    /// The file with the URL.
+    #[error("store.url_file {path}: {source}")]
+    UrlFile {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The URL.
+    #[error("the store's URL is {0}")]
+    Url(#[from] BadUrl),
     /// The epoch secret inside what a backup copies.
     #[error("epoch.files: two files are needed in production, on different volumes")]
     EpochFiles,
@@ -202,6 +263,10 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.rsa_key_size()?;
+        let urls = usize::from(self.store.url.is_some()) + usize::from(self.store.url_file.is_some());
+        if urls != usize::from(self.store.engine == EngineName::Postgres) {
+            return Err(ConfigError::StoreUrl);
+        }
         if self.workers == Some(0) {
             return Err(ConfigError::NoWorkers);
         }
@@ -224,17 +289,44 @@ impl Config {
         }
     }
 
-    /// Where the store is and what it may take.
-    #[must_use]
-    pub fn store_options(&self) -> StoreOptions {
-        let mut options = StoreOptions::new(self.data.join("store"));
+    /// Where the store is and what it may take, the database's URL read from its file.
+    ///
+    /// # Errors
+    /// [`ConfigError::UrlFile`], [`ConfigError::Url`].
+    pub fn store_options(&self) -> Result<StoreOptions, ConfigError> {
+        let mut options = StoreOptions::new(self.store_directory());
         options.cache_bytes = self.store.cache_mib.saturating_mul(MIB);
         options.ballast_bytes = self.store.ballast_mib.saturating_mul(MIB);
         options.free_floor_bytes = self.store.free_floor_mib.saturating_mul(MIB);
         if let Some(anchor) = &self.store.anchor {
             options.anchor.clone_from(anchor);
         }
-        options
+        if self.store.engine == EngineName::Postgres {
+            let url = self.store_url()?;
+            let postgres = PostgresOptions::parse(url.trim(), self.store.connections)?;
+            options.engine = EngineChoice::Postgres(postgres);
+        }
+        Ok(options)
+    }
+
+    fn store_url(&self) -> Result<Zeroizing<String>, ConfigError> {
+        match (&self.store.url_file, &self.store.url) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path);
+                text.map(Zeroizing::new).map_err(|source| ConfigError::UrlFile {
+                    path: path.clone(),
+                    source,
+                })
+            }
+            (None, Some(url)) => Ok(Zeroizing::new(url.clone())),
+            (None, None) => Err(ConfigError::StoreUrl),
+        }
+    }
+
+    /// The directory of an embedded store, which a backup copies and the epoch secret must not lie in.
+    #[must_use]
+    pub fn store_directory(&self) -> PathBuf {
+        self.data.join("store")
     }
 
     /// The PKCS#11 module, if one is configured.
@@ -257,8 +349,13 @@ impl Config {
     /// Worker threads.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.workers
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+        let per_core = match self.store.engine {
+            EngineName::Sled => 1,
+            EngineName::Postgres => WORKERS_PER_CORE_THAT_WAIT,
+        };
+        self.workers.unwrap_or_else(|| {
+            per_core * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+        })
     }
 }
 
@@ -298,6 +395,30 @@ mod tests {
     fn unknown_keys_are_refused_by_name() {
         let error = parse(&GOOD.replace("listen", "lisen")).unwrap_err();
         assert!(error.to_string().contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn a_database_needs_its_url_and_never_shows_it() {
+        let with = |store: &str| parse(&format!("{GOOD}\n[store]\n{store}"));
+        assert!(with("engine = \"postgres\"").is_err());
+        assert!(with("url = \"postgres://u:secret@h/d\"").is_err());
+        assert!(with("engine = \"mysql\"").is_err());
+        let both = "engine = \"postgres\"\nurl = \"postgres://h/d\"\nurl_file = \"f\"";
+        assert!(with(both).is_err());
+        let config = with("engine = \"postgres\"\nurl = \"postgres://u:secret@h/d\"").unwrap();
+        let options = config.store_options().unwrap();
+        assert!(matches!(options.engine, EngineChoice::Postgres(_)));
+        for printed in [format!("{config:?}"), format!("{options:?}")] {
+            assert!(!printed.contains("secret"), "{printed}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "postgres://u:secret@h/d\n").unwrap();
+        let path = file.path().display();
+        let config = with(&format!("engine = \"postgres\"\nurl_file = \"{path}\"")).unwrap();
+        assert!(config.store_options().is_ok());
+        std::fs::write(file.path(), "mysql://u:secret@h/d\n").unwrap();
+        let error = config.store_options().unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) fn holds_for(open: Open<'_>) {
         trees_are_apart,
         scans_go_in_order_within_their_bounds,
         a_batch_shows_whole_or_not_at_all,
+        a_group_reads_what_is_durable_and_may_be_abandoned,
+        a_snapshot_stays_where_it_was_taken,
         what_was_synced_is_there_after_opening_again,
         the_largest_sizes_fit,
         any_history_reads_like_a_sorted_map,
@@ -47,6 +49,7 @@ fn batch(engine: &dyn Engine, changes: &[Put<'_>]) -> Arc<Batch> {
 }
 
 fn apply(engine: &dyn Engine, changes: &[Put<'_>]) {
+    engine.begin().unwrap();
     engine.write(&batch(engine, changes)).unwrap();
     engine.sync().unwrap();
 }
@@ -140,10 +143,70 @@ fn a_batch_shows_whole_or_not_at_all(open: Reopen<'_>) {
         (kept == Some(b"new".to_vec()), gone, made)
     };
     assert_eq!(state(), (false, false, false));
+    engine.begin().unwrap();
     engine.write(&second).unwrap();
     assert!(matches!(state(), (true, true, true) | (false, false, false)));
     engine.sync().unwrap();
     assert_eq!(state(), (true, true, true));
+}
+
+fn a_group_reads_what_is_durable_and_may_be_abandoned(open: Reopen<'_>) {
+    let engine = open();
+    for round in 0..3_u8 {
+        let begun = engine.begin().unwrap();
+        assert_eq!(begun.record.is_some(), engine.is_shared());
+        let key = round.checked_sub(1).map(|before| vec![before]);
+        let expected: Vec<Vec<u8>> = key.into_iter().collect();
+        let from = Bound::Included(&[round.saturating_sub(1)][..]);
+        let found = begun.view.scan(Tree::Cards, b"", from, 9).unwrap();
+        assert_eq!(
+            found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            expected
+        );
+        engine.abandon();
+        apply(&*engine, &[(Tree::Cards, &[round], Some(b"x"))]);
+    }
+}
+
+fn a_snapshot_stays_where_it_was_taken(open: Reopen<'_>) {
+    let engine = open();
+    let tree = Tree::Cards;
+    apply(
+        &*engine,
+        &[
+            (tree, b"a", Some(b"1")),
+            (tree, b"b", Some(b"1")),
+            (tree, b"c", Some(b"1")),
+        ],
+    );
+    let snapshot = engine.snapshot().unwrap();
+    apply(
+        &*engine,
+        &[
+            (tree, b"a", Some(b"2")),
+            (tree, b"b", None),
+            (tree, b"bb", Some(b"2")),
+        ],
+    );
+    apply(&*engine, &[(tree, b"a", None), (Tree::Audit, b"new", Some(b"2"))]);
+    let entry = |key: &[u8]| (key.to_vec(), b"1".to_vec());
+    for page in [1, 2, 3] {
+        let first = snapshot.scan(tree, b"", Bound::Unbounded, page).unwrap();
+        assert_eq!(first, [entry(b"a"), entry(b"b"), entry(b"c")][..page]);
+    }
+    let rest = snapshot.scan(tree, b"", Bound::Excluded(b"a"), 9).unwrap();
+    assert_eq!(rest, [entry(b"b"), entry(b"c")]);
+    assert_eq!(
+        snapshot.scan(tree, b"b", Bound::Unbounded, 9).unwrap(),
+        [entry(b"b")]
+    );
+    assert_eq!(snapshot.get(tree, b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(snapshot.get(tree, b"bb").unwrap(), None);
+    assert_eq!(snapshot.get(Tree::Audit, b"new").unwrap(), None);
+    assert_eq!(
+        keys(&*engine, tree, b"", Bound::Unbounded, 9),
+        [b"bb".to_vec(), b"c".to_vec()]
+    );
 }
 
 fn what_was_synced_is_there_after_opening_again(open: Reopen<'_>) {

@@ -13,6 +13,7 @@ mod kept;
 mod open;
 mod overlay;
 mod poison;
+mod postgres;
 mod sled;
 mod snapshot;
 mod space;
@@ -30,7 +31,10 @@ pub use self::commit_record::CommitRecord;
 pub use self::engine::{Begun, Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES, View};
 pub use self::follow::Follower;
 pub use self::kept::MAX_SNAPSHOT_BYTES;
-pub use self::open::{AnchorRule, DEFAULT_BALLAST_BYTES, DEFAULT_FREE_FLOOR_BYTES, OpenError, StoreOptions};
+pub use self::open::{
+    AnchorRule, DEFAULT_BALLAST_BYTES, DEFAULT_FREE_FLOOR_BYTES, EngineChoice, OpenError, StoreOptions,
+};
+pub use self::postgres::{BadUrl, DEFAULT_CONNECTIONS, PostgresEngine, PostgresOptions};
 pub use self::sled::{DEFAULT_CACHE_BYTES, MIN_CACHE_BYTES, SledEngine};
 pub use self::snapshot::Snapshot;
 pub use self::tree::Tree;
@@ -45,15 +49,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store with sled as its engine, or makes it.
+    /// Opens the store with the engine that the options choose, or makes it.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(options: &StoreOptions) -> Result<Self, OpenError> {
-        Self::open_with(options, |options| {
-            SledEngine::open(&options.directory, options.cache_bytes)
-                .map(|engine| Arc::new(engine) as Arc<dyn Engine>)
-        })
+        Self::open_with(options, open::engine)
     }
 
     /// Opens the store over the engine that `open_engine` opens once the lock is held.
@@ -132,10 +133,10 @@ impl Store {
         for tree in Tree::ALL {
             found += self.inner.engine.count(tree)?;
         }
-        let record = open::read_record_bytes(&*self.inner.engine)?;
+        let record = open::read_record(&*self.inner.engine)?;
         Ok(Recount {
-            expected: self.reached().records,
-            found: found - u64::from(record.is_some()),
+            expected: record.records,
+            found: found - u64::from(record.number > 0),
         })
     }
 
@@ -238,7 +239,7 @@ pub struct StoreStatus {
     pub reached: CommitRecord,
     /// Transactions that wait.
     pub waiting: usize,
-    /// Free space on the volume, in bytes.
+    /// Free space on the volume, in bytes; with a database elsewhere, on that of the anchor.
     pub free_bytes: u64,
     /// Why no more commits are taken, if so.
     pub failure: Option<EngineError>,
@@ -263,5 +264,7 @@ mod faulty;
 mod sled_tests;
 #[cfg(test)]
 mod snapshot_tests;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

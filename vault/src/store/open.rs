@@ -10,7 +10,8 @@ use super::anchor::{self, AnchorWriter};
 use super::commit::Committer;
 use super::commit_record::{COMMIT_KEY, CommitRecord};
 use super::engine::{Engine, EngineError};
-use super::sled::DEFAULT_CACHE_BYTES;
+use super::postgres::{PostgresEngine, PostgresOptions};
+use super::sled::{DEFAULT_CACHE_BYTES, SledEngine};
 use super::space::{self, FreeSpace};
 use super::tree::Tree;
 
@@ -23,10 +24,21 @@ pub const DEFAULT_FREE_FLOOR_BYTES: u64 = 128 * 1024 * 1024;
 /// Nobody but the vault's own user looks into the store, sealed as it is.
 const PRIVATE: u32 = 0o700;
 
+/// Which engine keeps the data.
+#[derive(Clone, Debug)]
+pub enum EngineChoice {
+    /// The embedded one, in the store's directory.
+    Sled,
+    /// A database that several processes may share.
+    Postgres(PostgresOptions),
+}
+
 /// Where the store lies and how much it takes.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// The engine's directory. Lock and ballast lie beside it, as `<directory>.lock` and `<directory>.ballast`.
+    /// Which engine. Page cache, ballast and floor concern the embedded one alone.
+    pub engine: EngineChoice,
+    /// The embedded engine's directory. Lock and ballast lie beside it, as `<directory>.lock` and `<directory>.ballast`.
     pub directory: PathBuf,
     /// The anchor file; on another volume it also tells when a whole volume was put back to an earlier state.
     pub anchor: PathBuf,
@@ -46,6 +58,7 @@ impl StoreOptions {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
         Self {
+            engine: EngineChoice::Sled,
             anchor: beside(&directory, "anchor"),
             directory,
             anchor_rule: AnchorRule::Hold,
@@ -86,20 +99,26 @@ pub(super) fn open(
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
+    let embedded = matches!(options.engine, EngineChoice::Sled);
     DirBuilder::new()
         .recursive(true)
         .mode(PRIVATE)
-        .create(&options.directory)?;
+        .create(if embedded { &options.directory } else { parent })?;
+    // With a shared engine too: two processes with the same directory would fight over the anchor.
     let lock = lock(&beside(&options.directory, "lock"))?;
     let ballast = beside(&options.directory, "ballast");
-    space::release_ballast_if_full(&ballast)?;
+    if embedded {
+        space::release_ballast_if_full(&ballast)?;
+    }
 
     let engine = open_engine(options)?;
     let record = read_record(&*engine)?;
     let anchored_at = check_anchor(options, record)?;
 
-    space::make_ballast(&ballast, options.ballast_bytes, options.free_floor_bytes)?;
-    let free_space = Some(FreeSpace::new(parent.to_owned(), options.free_floor_bytes));
+    if embedded {
+        space::make_ballast(&ballast, options.ballast_bytes, options.free_floor_bytes)?;
+    }
+    let free_space = embedded.then(|| FreeSpace::new(parent.to_owned(), options.free_floor_bytes));
     let anchor = AnchorWriter::start(options.anchor.clone(), record)?;
     let committer = Committer::start(Arc::clone(&engine), record, free_space, anchor)?;
     let directory = parent.to_owned();
@@ -111,6 +130,17 @@ pub(super) fn open(
         directory,
         _lock: lock,
     })
+}
+
+/// Opens the engine that the options choose.
+pub(super) fn engine(options: &StoreOptions) -> Result<Arc<dyn Engine>, EngineError> {
+    match &options.engine {
+        EngineChoice::Sled => Ok(Arc::new(SledEngine::open(
+            &options.directory,
+            options.cache_bytes,
+        )?)),
+        EngineChoice::Postgres(postgres) => Ok(Arc::new(PostgresEngine::open(postgres)?)),
+    }
 }
 
 /// Why a store does not open.
@@ -165,12 +195,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-pub(super) fn read_record_bytes(engine: &dyn Engine) -> Result<Option<Vec<u8>>, EngineError> {
-    engine.get(Tree::Meta, COMMIT_KEY)
-}
-
 pub(super) fn read_record(engine: &dyn Engine) -> Result<CommitRecord, EngineError> {
-    CommitRecord::read(read_record_bytes(engine)?.as_deref())
+    CommitRecord::read(engine.get(Tree::Meta, COMMIT_KEY)?.as_deref())
 }
 
 /// Compares store and anchor, sets the anchor where there is none to hold, and returns what it said.
@@ -187,6 +213,15 @@ fn check_anchor(options: &StoreOptions, store: CommitRecord) -> Result<Option<Co
                 store: store.number,
                 anchor: anchor.number,
             })
+        }
+        // A process that joins others on their database has no anchor yet: it begins to keep one.
+        None if matches!(options.engine, EngineChoice::Postgres(_)) && store.number > 0 => {
+            tracing::warn!(
+                commit = store.number,
+                "no anchor beside this process: the database is taken as it is"
+            );
+            anchor::write(&options.anchor, store)?;
+            Ok(None)
         }
         None if options.anchor_rule == AnchorRule::Hold && store.number > 0 => {
             Err(OpenError::AnchorMissing { store: store.number })

@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::tests::options;
+use super::testing::Home;
 use super::{Snapshot, Store, Tree, Txn, TxnError};
 
 /// Sixteen cells always hold the same number; entries below it are in the audit tree, older ones are deleted.
@@ -60,7 +60,7 @@ fn read_consistently(snapshot: &Snapshot, page: usize) -> u32 {
 }
 
 /// Reads the same snapshots again and again while a writer changes, adds and deletes.
-pub(super) async fn snapshots_hold_still(store: Store) {
+async fn snapshots_hold_still(store: Store) {
     for _ in 0..50 {
         store.commit(step).await.unwrap().unwrap();
     }
@@ -100,25 +100,23 @@ pub(super) async fn snapshots_hold_still(store: Store) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_sled_a_snapshot_is_one_state_while_writers_go_on() {
-    let parent = tempfile::tempdir().unwrap();
-    snapshots_hold_still(Store::open(&options(parent.path())).unwrap()).await;
+async fn a_snapshot_is_one_state_while_writers_go_on() {
+    for home in Home::each() {
+        snapshots_hold_still(home.open()).await;
+    }
 }
 
-/// A batch that is being synced is not in the snapshot, whose record says where it stands.
 #[tokio::test]
 async fn a_snapshot_of_an_empty_store_stays_empty() {
-    let parent = tempfile::tempdir().unwrap();
-    let store = Store::open(&options(parent.path())).unwrap();
-    let snapshot = store.snapshot().unwrap();
-    store.commit(step).await.unwrap().unwrap();
-    assert_eq!(snapshot.get(Tree::Counters, &[0]).unwrap(), None);
-    assert_eq!(snapshot.scan(Tree::Audit, b"", Bound::Unbounded, 9).unwrap(), []);
-    assert_eq!(snapshot.reached().number, 0);
-    drop(store);
-    assert_eq!(
-        snapshot.get(Tree::Counters, &[0]).unwrap(),
-        None,
-        "after the store's last handle"
-    );
+    for home in Home::each() {
+        let store = home.open();
+        let snapshot = store.snapshot().unwrap();
+        store.commit(step).await.unwrap().unwrap();
+        assert_eq!(snapshot.get(Tree::Counters, &[0]).unwrap(), None);
+        assert_eq!(snapshot.scan(Tree::Audit, b"", Bound::Unbounded, 9).unwrap(), []);
+        assert_eq!(snapshot.reached().number, 0);
+        drop(store);
+        let value = snapshot.get(Tree::Counters, &[0]).unwrap();
+        assert_eq!(value, None, "after the store's last handle");
+    }
 }

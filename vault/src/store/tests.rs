@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use super::faulty::{Fault, FaultyEngine, broken};
+use super::testing::Home;
 use super::{
     CommitError, Engine, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MIN_CACHE_BYTES, SledEngine, Store,
     StoreOptions, Tree, Txn, TxnError,
@@ -37,44 +38,46 @@ pub(super) async fn put(store: &Store, key: &'static [u8], value: &'static [u8])
 
 #[tokio::test]
 async fn a_commit_is_read_back_and_survives_opening_again() {
-    let parent = tempfile::tempdir().unwrap();
-    let options = options(parent.path());
-    let store = Store::open(&options).unwrap();
-    put(&store, b"key", b"value").await.unwrap();
-    assert_eq!(store.get(Tree::Cards, b"key").unwrap(), Some(b"value".to_vec()));
-    store.close().await;
-    assert_eq!(put(&store, b"late", b"").await, Err(CommitError::Closed));
-    drop(store);
+    for home in Home::each() {
+        let options = home.options();
+        let store = Store::open(&options).unwrap();
+        put(&store, b"key", b"value").await.unwrap();
+        assert_eq!(store.get(Tree::Cards, b"key").unwrap(), Some(b"value".to_vec()));
+        store.close().await;
+        assert_eq!(put(&store, b"late", b"").await, Err(CommitError::Closed));
+        drop(store);
 
-    let store = Store::open(&options).unwrap();
-    assert_eq!(
-        store.scan(Tree::Cards, b"", Bound::Unbounded, 9).unwrap(),
-        [(b"key".to_vec(), b"value".to_vec())]
-    );
-    assert_eq!((store.reached().number, store.reached().records), (1, 1));
-    let recount = store.recount().unwrap();
-    assert_eq!(recount.expected, recount.found);
+        let store = Store::open(&options).unwrap();
+        assert_eq!(
+            store.scan(Tree::Cards, b"", Bound::Unbounded, 9).unwrap(),
+            [(b"key".to_vec(), b"value".to_vec())]
+        );
+        assert_eq!((store.reached().number, store.reached().records), (1, 1));
+        let recount = store.recount().unwrap();
+        assert_eq!(recount.expected, recount.found);
+    }
 }
 
 #[tokio::test]
 async fn work_that_fails_or_panics_leaves_no_trace() {
-    let parent = tempfile::tempdir().unwrap();
-    let store = Store::open(&options(parent.path())).unwrap();
-    let failed = store.commit(|txn| {
-        txn.put(Tree::Cards, b"failed", vec![1]).unwrap();
-        Err::<(), _>("no")
-    });
-    let panicked = store.commit(|txn| -> Result<(), TxnError> {
-        txn.put(Tree::Cards, b"panicked", vec![1])?;
-        panic!("on purpose")
-    });
-    let fine = put(&store, b"fine", b"1");
-    let (failed, panicked, fine) = tokio::join!(failed, panicked, fine);
-    assert_eq!(failed, Ok(Err("no")));
-    assert_eq!(panicked, Err(CommitError::Panicked));
-    assert_eq!(fine, Ok(()));
-    let keys = store.scan(Tree::Cards, b"", Bound::Unbounded, 9).unwrap();
-    assert_eq!(keys, [(b"fine".to_vec(), b"1".to_vec())]);
+    for home in Home::each() {
+        let store = home.open();
+        let failed = store.commit(|txn| {
+            txn.put(Tree::Cards, b"failed", vec![1]).unwrap();
+            Err::<(), _>("no")
+        });
+        let panicked = store.commit(|txn| -> Result<(), TxnError> {
+            txn.put(Tree::Cards, b"panicked", vec![1])?;
+            panic!("on purpose")
+        });
+        let fine = put(&store, b"fine", b"1");
+        let (failed, panicked, fine) = tokio::join!(failed, panicked, fine);
+        assert_eq!(failed, Ok(Err("no")));
+        assert_eq!(panicked, Err(CommitError::Panicked));
+        assert_eq!(fine, Ok(()));
+        let keys = store.scan(Tree::Cards, b"", Bound::Unbounded, 9).unwrap();
+        assert_eq!(keys, [(b"fine".to_vec(), b"1".to_vec())]);
+    }
 }
 
 fn count_up(txn: &mut Txn<'_>) -> Result<u8, TxnError> {
@@ -90,67 +93,69 @@ fn count_up(txn: &mut Txn<'_>) -> Result<u8, TxnError> {
 
 #[tokio::test]
 async fn work_sees_the_writes_of_its_own_group() {
-    let parent = tempfile::tempdir().unwrap();
-    let store = Store::open(&options(parent.path())).unwrap();
-    let mut counts = Vec::new();
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..100 {
-        let store = store.clone();
-        tasks.spawn(async move { store.commit(count_up).await.unwrap().unwrap() });
+    for home in Home::each() {
+        let store = home.open();
+        let mut counts = Vec::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let store = store.clone();
+            tasks.spawn(async move { store.commit(count_up).await.unwrap().unwrap() });
+        }
+        while let Some(count) = tasks.join_next().await {
+            counts.push(count.unwrap());
+        }
+        counts.sort_unstable();
+        assert_eq!(counts, (1..=100).collect::<Vec<u8>>());
+        assert!(store.reached().number < 100, "no two commits shared a sync");
+        assert_eq!(store.reached().records, 101);
     }
-    while let Some(count) = tasks.join_next().await {
-        counts.push(count.unwrap());
-    }
-    counts.sort_unstable();
-    assert_eq!(counts, (1..=100).collect::<Vec<u8>>());
-    assert!(store.reached().number < 100, "no two commits shared a sync");
-    assert_eq!(store.reached().records, 101);
 }
 
 #[tokio::test]
 async fn sizes_beyond_the_bounds_are_refused_even_if_the_work_goes_on() {
-    let parent = tempfile::tempdir().unwrap();
-    let store = Store::open(&options(parent.path())).unwrap();
-    let large = store
-        .commit(|txn| txn.put(Tree::Cards, b"k", vec![0; MAX_VALUE_BYTES + 1]))
-        .await;
-    assert_eq!(
-        large,
-        Ok(Err(TxnError::ValueTooLarge {
-            tree: "cards",
-            bytes: MAX_VALUE_BYTES + 1
-        }))
-    );
-    let long = store.commit(|txn| txn.put(Tree::Cards, &[0; 255], vec![])).await;
-    assert_eq!(
-        long,
-        Ok(Err(TxnError::KeyTooLong {
-            tree: "cards",
-            bytes: 255
-        }))
-    );
-    let many = store.commit(|txn| {
-        (0..=255_u8)
-            .try_for_each(|number| txn.put(Tree::Cards, &[number], vec![0; MAX_TRANSACTION_BYTES / 255]))
-    });
-    assert!(matches!(
-        many.await,
-        Ok(Err(TxnError::TransactionTooLarge { .. }))
-    ));
-    let own = store
-        .commit(|txn| txn.put(Tree::Meta, b"store.commit", vec![]))
-        .await;
-    assert_eq!(own, Ok(Err(TxnError::ReservedKey)));
-    let swallowed = store.commit(|txn| {
-        txn.put(Tree::Cards, b"half", vec![])?;
-        let _ = txn.put(Tree::Cards, &[0; 255], vec![]);
-        Ok::<_, TxnError>(())
-    });
-    assert!(matches!(
-        swallowed.await,
-        Err(CommitError::Refused(TxnError::KeyTooLong { .. }))
-    ));
-    assert_eq!(store.reached().number, 0);
+    for home in Home::each() {
+        let store = home.open();
+        let large = store
+            .commit(|txn| txn.put(Tree::Cards, b"k", vec![0; MAX_VALUE_BYTES + 1]))
+            .await;
+        assert_eq!(
+            large,
+            Ok(Err(TxnError::ValueTooLarge {
+                tree: "cards",
+                bytes: MAX_VALUE_BYTES + 1
+            }))
+        );
+        let long = store.commit(|txn| txn.put(Tree::Cards, &[0; 255], vec![])).await;
+        assert_eq!(
+            long,
+            Ok(Err(TxnError::KeyTooLong {
+                tree: "cards",
+                bytes: 255
+            }))
+        );
+        let many = store.commit(|txn| {
+            (0..=255_u8)
+                .try_for_each(|number| txn.put(Tree::Cards, &[number], vec![0; MAX_TRANSACTION_BYTES / 255]))
+        });
+        assert!(matches!(
+            many.await,
+            Ok(Err(TxnError::TransactionTooLarge { .. }))
+        ));
+        let own = store
+            .commit(|txn| txn.put(Tree::Meta, b"store.commit", vec![]))
+            .await;
+        assert_eq!(own, Ok(Err(TxnError::ReservedKey)));
+        let swallowed = store.commit(|txn| {
+            txn.put(Tree::Cards, b"half", vec![])?;
+            let _ = txn.put(Tree::Cards, &[0; 255], vec![]);
+            Ok::<_, TxnError>(())
+        });
+        assert!(matches!(
+            swallowed.await,
+            Err(CommitError::Refused(TxnError::KeyTooLong { .. }))
+        ));
+        assert_eq!(store.reached().number, 0);
+    }
 }
 
 #[tokio::test]
