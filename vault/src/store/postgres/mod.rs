@@ -33,7 +33,7 @@ pub const DEFAULT_CONNECTIONS: u32 = 16;
 /// Where the database is and how much of it is used.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    connect: PgConnectOptions,
+    connect: Box<PgConnectOptions>,
     connections: u32,
 }
 
@@ -48,7 +48,7 @@ impl PostgresOptions {
         }
         let connect = PgConnectOptions::from_str(url).map_err(|_| BadUrl)?;
         Ok(Self {
-            connect: connect.application_name("tessera-vault"),
+            connect: Box::new(connect.application_name("tessera-vault")),
             connections: connections.max(1),
         })
     }
@@ -87,7 +87,7 @@ impl PostgresEngine {
     /// The server does not answer, refuses, or does not keep what it acknowledges (`fsync = off`).
     pub fn open(options: &PostgresOptions) -> Result<Self, EngineError> {
         let driver = Arc::new(Driver::start()?);
-        let connect = options.connect.clone();
+        let connect = PgConnectOptions::clone(&options.connect);
         let wanted = connect.clone();
         let writer = driver.run(PATIENCE, async move {
             let mut connection = session::open(&wanted).await?;
