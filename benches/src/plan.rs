@@ -293,7 +293,7 @@ impl Run<'_> {
 
     async fn bare_commit(&mut self, stopped: &Stand, issues: &Issues) -> Result<()> {
         let config = Config::load(&stopped.layout().vault_config)?;
-        let shape = Shape::of_issue(&config.store_options(), issues.first_event).await?;
+        let shape = Shape::of_issue(&config.store_options()?, issues.first_event).await?;
         let mut rates = Vec::with_capacity(CONNECTIONS.len());
         for writers in CONNECTIONS {
             let directory = self.plan.directory.join(format!("bare-{writers}"));
