@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use deploy::stand::{Stand, StandOptions};
 use hdrhistogram::Histogram;
-use shared::vault_api::audit::AuditHead;
+use shared::vault_api::audit::AuditCheckpoint;
 use shared::vault_api::paths;
 use vault::config::Config;
 
@@ -336,8 +336,9 @@ fn health() -> Vec<u8> {
 
 async fn audit_size(stand: &Stand) -> Result<u64> {
     let door = stand.vault_door(&stand.certificates().auditor)?;
-    let head: AuditHead = door.get(paths::AUDIT_HEAD).await?.expect(200)?.read_as()?;
-    Ok(head.size)
+    let checkpoint: AuditCheckpoint = door.get(paths::AUDIT_CHECKPOINT).await?.expect(200)?.read_as()?;
+    let size = checkpoint.note.lines().nth(1).context("no size")?;
+    Ok(size.parse()?)
 }
 
 /// The writers get a runtime with all cores: this one has a single thread.

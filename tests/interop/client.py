@@ -103,6 +103,19 @@ def attestation(token: str, key: jwk.JWK, ca_pem: str, now: float):
         raise Refused("OTHER_KEY")
 
 
+def audit_key(token: str, ca_pem: str, now: float):
+    """The key that signs the audit log's checkpoints, on the word of the vault's certificate."""
+
+    def shape(claims):
+        if set(claims) != {"vkey", "iat", "exp"}:
+            raise Refused("MALFORMED")
+
+    claims = vaults_word(token, "audit-key+jwt", shape, ca_pem, now)
+    if claims["iat"] > now + 300 or claims["exp"] <= now or claims["exp"] - claims["iat"] > 24 * 3600:
+        raise Refused("TIME")
+    return claims
+
+
 def vault_proof(token: str, answer, ca_pem: str, now: float):
     """The vault's word on an answer; `answer` is the compact JWE, or None."""
 

@@ -81,6 +81,18 @@ class Vectors(unittest.TestCase):
                     judged = str(refused)
                 self.assertEqual(judged, case["result"])
 
+    def test_audit_key(self):
+        vectors = load("audit-key")
+        for case in vectors["cases"]:
+            with self.subTest(case["name"]):
+                judged = "OK"
+                try:
+                    claims = client.audit_key(case["attestation"], vectors["ca"], vectors["now"])
+                    self.assertEqual(claims, case["claims"])
+                except client.Refused as refused:
+                    judged = str(refused)
+                self.assertEqual(judged, case["result"])
+
     def test_vault_proof(self):
         vectors = load("vault-proof")
         for case in vectors["cases"]:

@@ -126,6 +126,7 @@ fn assemble(
         environment: config.environment,
         epoch: epoch_files(config)?,
         hsm: config.hsm(),
+        origin: config.audit_origin().into(),
     })
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use shared::jwe::RsaKeySize;
 use zeroize::Zeroizing;
 
+use crate::audit::note::is_name;
 use crate::environment::Environment;
 use crate::keys::slot::pkcs11::Hsm;
 use crate::store::{
@@ -50,6 +51,9 @@ pub struct Config {
     /// The PKCS#11 token that opens the vault by itself; absent without one.
     #[serde(default)]
     pub hsm: Option<HsmSection>,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: Audit,
     /// The log.
     #[serde(default)]
     pub log: Log,
@@ -187,6 +191,15 @@ pub struct HsmSection {
     pub pin_file: PathBuf,
 }
 
+/// `[audit]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// The log's name in its checkpoints, never to be changed: no white space, no `+`.
+    /// `tessera.vault/<environment>` by default.
+    pub origin: Option<String>,
+}
+
 /// `[log]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -241,6 +254,9 @@ pub enum ConfigError {
     /// The URL.
     #[error("the store's URL is {0}")]
     Url(#[from] BadUrl),
+    /// An origin that cannot name a key.
+    #[error("audit.origin: 1 to 256 bytes without white space and without +")]
+    AuditOrigin,
     /// The epoch secret inside what a backup copies.
     #[error("epoch.files: two files are needed in production, on different volumes")]
     EpochFiles,
@@ -272,6 +288,9 @@ impl Config {
         }
         if self.environment == Environment::Production && self.epoch.files.len() < 2 {
             return Err(ConfigError::EpochFiles);
+        }
+        if !is_name(&self.audit_origin()) {
+            return Err(ConfigError::AuditOrigin);
         }
         Ok(())
     }
@@ -334,6 +353,13 @@ impl Config {
     pub fn hsm(&self) -> Option<Hsm> {
         let section = self.hsm.as_ref()?;
         Some(Hsm::new(section.module.clone(), section.pin_file.clone()))
+    }
+
+    /// The name of the audit log.
+    #[must_use]
+    pub fn audit_origin(&self) -> String {
+        let default = || format!("tessera.vault/{}", self.environment);
+        self.audit.origin.clone().unwrap_or_else(default)
     }
 
     /// The files of the epoch secret.
@@ -425,6 +451,7 @@ mod tests {
     fn nonsense_is_refused() {
         assert!(parse(&format!("{GOOD}\n[jwe]\nrsa_bits = 1024")).is_err());
         assert!(parse(&format!("workers = 0\n{GOOD}")).is_err());
+        assert!(parse(&format!("{GOOD}\n[audit]\norigin = \"two words\"")).is_err());
         assert!(
             parse(&GOOD.replace("development", "production")).is_err(),
             "production needs two epoch files"

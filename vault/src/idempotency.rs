@@ -7,13 +7,52 @@ use ring::digest::{Context, SHA256};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::ids::IdempotencyKey;
+use shared::jwe::BodyHash;
 use shared::mtls::identity::Identity;
+use shared::vault_api::cards::{IssuedCard, SealedAnswer};
+use shared::vault_api::governance::Approval;
+use shared::vault_api::holders::{EnrolledKey, HolderCreated};
 
 use crate::audit::event::Operation;
 use crate::bytes::Base64Bytes;
 use crate::error::Error;
 use crate::records::{Record, Records, Tx};
 use crate::store::Tree;
+
+/// An answer that can be given again, and what the event of doing so says of it.
+pub trait Logged: DeserializeOwned {
+    /// The hash of the JWE in it.
+    fn body_hash(&self) -> Option<BodyHash> {
+        None
+    }
+
+    /// Names the event by which it is given.
+    fn set_index(&mut self, _index: u64) {}
+}
+
+impl Logged for SealedAnswer {
+    fn body_hash(&self) -> Option<BodyHash> {
+        Some(BodyHash::of(&self.payload))
+    }
+
+    fn set_index(&mut self, index: u64) {
+        self.audit_index = index;
+    }
+}
+
+impl Logged for IssuedCard {
+    fn body_hash(&self) -> Option<BodyHash> {
+        self.payload.as_deref().map(BodyHash::of)
+    }
+
+    fn set_index(&mut self, index: u64) {
+        self.audit_index = index;
+    }
+}
+
+impl Logged for HolderCreated {}
+impl Logged for EnrolledKey {}
+impl Logged for Approval {}
 
 /// Answers are kept for at least a day: in the bucket of the day on which they were given and through the next.
 const SECONDS_PER_BUCKET: i64 = 86_400;

@@ -1,12 +1,15 @@
-//! What every committed operation moves: the head of the audit chain and the budget book. Both are kept by the commit
+//! What every committed operation moves: the end of the audit log and the budget book. Both are kept by the commit
 //! thread alone, in the order of the commits, and are found again from the log after a restart.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared::vault_api::governance::Budgets;
 
-use crate::audit::chain::Head;
+use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
+use crate::audit::log::{self, Durable, Log, Source};
+use crate::audit::merkle::{self, CompactRange};
 use crate::domain::budget::{Book, Charge, Meter, WINDOW_SECONDS};
 use crate::domain::program::Rules;
 use crate::error::Error;
@@ -22,11 +25,12 @@ pub(crate) const PROCESSOR_FAILURES_PER_HOUR: u32 = 20_000;
 /// So many events in a row that are older than a budget's window end the counting at unlock.
 const MOST_OLDER_IN_A_ROW: u32 = 256;
 
-/// Chain and budgets.
+/// The end of the log, and the budgets.
 pub struct Ledger(Mutex<State>);
 
+#[derive(Clone)]
 struct State {
-    head: Head,
+    range: CompactRange,
     book: Book,
 }
 
@@ -34,42 +38,43 @@ impl Ledger {
     /// Finds the end of the log and counts the last hour's budgets again.
     ///
     /// # Errors
-    /// The store cannot be read, or an event does not open.
+    /// The store cannot be read, an event does not open, or the log does not end where the last commit ended it.
     pub fn recover(store: &Store, keyring: &Keyring, registers: &Registers, now: i64) -> Result<Self, Error> {
-        let size = log_size(store)?;
-        let head = match size.checked_sub(1) {
-            Some(last) => Head {
-                size,
-                hash: Link::read(store, keyring, last)?.hash,
-            },
-            None => Head::default(),
-        };
-        if head.hash != store.reached().audit_head {
-            return Err(Error::Corrupt(
-                "the audit log does not end where the last commit ended it".to_owned(),
-            ));
-        }
-        let mut book = Book::default();
-        let mut recent = Vec::new();
-        let mut older_in_a_row = 0;
-        for index in (0..size).rev() {
-            let event = Link::read(store, keyring, index)?.event()?;
-            let at = event.at.unix_timestamp();
-            if now.saturating_sub(at) < WINDOW_SECONDS {
-                older_in_a_row = 0;
-                recent.push((at, event));
-                continue;
+        let log = Log(Durable { store, keyring });
+        let state = State::read(log, store.reached().audit_head, registers, now)?;
+        Ok(Self(Mutex::new(state)))
+    }
+
+    /// Reads what others wrote since this ledger's last event, so that the next one follows theirs. Called first in each
+    /// transaction; mostly there is nothing to read.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the log is not what its head says.
+    pub fn catch_up(&self, tx: &mut Tx<'_, '_>, registers: &Registers, now: i64) -> Result<Unseen, Error> {
+        let mut state = self.lock();
+        let stands_on = tx.audit_head();
+        let mut unseen = Unseen::default();
+        if stands_on != commit_head(&state.range) {
+            let mut ahead = state.clone();
+            while let Some(bytes) = Log(&mut *tx).find(ahead.range.size())? {
+                ahead.range.append(merkle::leaf(&bytes), |_, _| {});
+                let event = log::parse(&bytes)?;
+                let at = event.at.unix_timestamp();
+                if now.saturating_sub(at) < WINDOW_SECONDS {
+                    ahead.book.count(charges(&event, registers), at);
+                }
+                unseen.note(event.operation);
             }
-            // Some events under a wrong clock must not end the counting.
-            older_in_a_row += 1;
-            if older_in_a_row > MOST_OLDER_IN_A_ROW {
-                break;
+            if commit_head(&ahead.range) == stands_on {
+                *state = ahead;
+            } else {
+                // A transaction of ours was recorded here and then not written.
+                *state = State::read(Log(&mut *tx), stands_on, registers, now)?;
+                unseen.everything = true;
             }
         }
-        for (at, event) in recent.iter().rev() {
-            book.count(charges(event, registers), *at);
-        }
-        Ok(Self(Mutex::new(State { head, book })))
+        tx.expect_audit_index(state.range.size());
+        Ok(unseen)
     }
 
     /// Whether an event would fit its budgets.
@@ -86,7 +91,8 @@ impl Ledger {
         (0..times).for_each(|_| state.book.count(charges(event, registers), now));
     }
 
-    /// Ends a transaction: checks the budgets, appends the event, counts.
+    /// Ends a transaction that caught up: checks the budgets, appends the event, counts. The head it gives is durable
+    /// once the transaction is.
     ///
     /// # Errors
     /// A budget is used up, or the event cannot be written; the transaction is to be dropped.
@@ -101,11 +107,34 @@ impl Ledger {
         let charges = charges(event, registers);
         state.book.permits(&charges, now)?;
         let bytes = serde_json::to_vec(event).map_err(|error| Error::Internal(error.to_string()))?;
-        let next = state.head.after(&bytes);
-        tx.append_event(state.head.size, &bytes, next.hash)?;
-        state.head = next;
+        let mut range = state.range.clone();
+        let mut nodes = Vec::new();
+        range.append(merkle::leaf(&bytes), |subtree, hash| {
+            nodes.extend(log::node_key(subtree).map(|key| (key, *hash)));
+        });
+        tx.put_value(Tree::Audit, &state.range.size().to_be_bytes(), &bytes)?;
+        for (key, hash) in nodes {
+            tx.put_value(Tree::AuditNodes, &key, &hash)?;
+        }
+        let head = Head {
+            size: range.size(),
+            root: range.root(),
+        };
+        tx.set_audit_head(head.root);
+        state.range = range;
         state.book.count(charges, now);
-        Ok(next)
+        Ok(head)
+    }
+
+    /// The end of the log after the last event that was recorded: to be asked for inside a transaction, whose answer is
+    /// durable.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        let state = self.lock();
+        Head {
+            size: state.range.size(),
+            root: state.range.root(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,71 +142,83 @@ impl Ledger {
     }
 }
 
-/// One link of the chain as it is kept.
-pub struct Link {
-    /// The chain's hash after the event.
-    pub hash: [u8; 32],
-    /// The event's exact bytes.
-    pub bytes: Vec<u8>,
+/// What others wrote meanwhile.
+#[derive(Debug, Default)]
+pub struct Unseen {
+    operations: HashSet<Operation>,
+    everything: bool,
 }
 
-impl Link {
-    /// Reads the link at `index`.
-    ///
-    /// # Errors
-    /// It is missing or does not open.
-    pub fn read(store: &Store, keyring: &Keyring, index: u64) -> Result<Self, Error> {
-        let missing = || Error::Corrupt(format!("audit event {index} is missing"));
-        Self::find(store, keyring, index)?.ok_or_else(missing)
+impl Unseen {
+    fn note(&mut self, operation: Operation) {
+        self.operations.insert(operation);
     }
 
-    /// Reads the link at `index`, if the log goes that far.
-    ///
-    /// # Errors
-    /// It does not open.
-    pub fn find(store: &Store, keyring: &Keyring, index: u64) -> Result<Option<Self>, Error> {
-        let key = index.to_be_bytes();
-        let sealed = store
-            .get(Tree::Audit, &key)
-            .map_err(|error| Error::Store(error.to_string()))?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let link = keyring.open_record(Tree::Audit, &key, &sealed);
-        let link = link.map_err(|error| Error::Corrupt(format!("audit event {index}: {error}")))?;
-        match link.split_first_chunk::<32>() {
-            Some((hash, bytes)) => Ok(Some(Self {
-                hash: *hash,
-                bytes: bytes.to_vec(),
-            })),
-            None => Err(Error::Corrupt(format!("audit event {index} is too short"))),
-        }
+    /// Nothing was written by others.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty() && !self.everything
     }
 
-    fn event(&self) -> Result<Event, Error> {
-        serde_json::from_slice(&self.bytes).map_err(|error| Error::Corrupt(error.to_string()))
+    /// Whether operations of this kind may be among what was written.
+    #[must_use]
+    pub fn may_hold(&self, operation: Operation) -> bool {
+        self.everything || self.operations.contains(&operation)
     }
 }
 
-/// Indices are given without gaps, so the first missing one is found by halving.
-fn log_size(store: &Store) -> Result<u64, Error> {
-    let exists = |index: u64| -> Result<bool, Error> {
-        let value = store.get(Tree::Audit, &index.to_be_bytes());
-        Ok(value.map_err(|error| Error::Store(error.to_string()))?.is_some())
-    };
-    let mut beyond = 1u64;
-    while exists(beyond - 1)? {
-        beyond = beyond.saturating_mul(2);
+impl State {
+    /// Reads the end of a log that must end in `commit`, and counts.
+    fn read(
+        mut log: Log<impl Source>,
+        commit: [u8; 32],
+        registers: &Registers,
+        now: i64,
+    ) -> Result<Self, Error> {
+        let size = log.size()?;
+        let range = log.range(size)?;
+        if commit_head(&range) != commit {
+            return Err(Error::Corrupt(
+                "the audit log does not end where the last commit ended it".to_owned(),
+            ));
+        }
+        let book = count_again(&mut log, size, registers, now)?;
+        Ok(Self { range, book })
     }
-    let (mut known, mut missing) = (beyond / 2, beyond - 1);
-    // `known` events exist for sure; event number `missing` does not.
-    while known < missing {
-        let middle = known + (missing - known) / 2;
-        if exists(middle)? {
-            known = middle + 1;
-        } else {
-            missing = middle;
+}
+
+/// The log's end as the commit record has it: its root, and zero bytes before the first event.
+fn commit_head(range: &CompactRange) -> [u8; 32] {
+    if range.size() == 0 { [0; 32] } else { range.root() }
+}
+
+fn count_again(
+    log: &mut Log<impl Source>,
+    size: u64,
+    registers: &Registers,
+    now: i64,
+) -> Result<Book, Error> {
+    let mut book = Book::default();
+    let mut recent = Vec::new();
+    let mut older_in_a_row = 0;
+    for index in (0..size).rev() {
+        let event = log.event(index)?;
+        let at = event.at.unix_timestamp();
+        if now.saturating_sub(at) < WINDOW_SECONDS {
+            older_in_a_row = 0;
+            recent.push((at, event));
+            continue;
+        }
+        // Some events under a wrong clock must not end the counting.
+        older_in_a_row += 1;
+        if older_in_a_row > MOST_OLDER_IN_A_ROW {
+            break;
         }
     }
-    Ok(known)
+    for (at, event) in recent.iter().rev() {
+        book.count(charges(event, registers), *at);
+    }
+    Ok(book)
 }
 
 /// What an event costs.

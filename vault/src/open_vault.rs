@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use serde::de::DeserializeOwned;
 use shared::clock::Clock;
 use shared::ids::ProgramName;
 use shared::jwe::{AlgPolicy, CompactJwe, OpenError, SealerCache};
@@ -14,13 +13,14 @@ use shared::mtls::trust::ReloadingTrust;
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use zeroize::Zeroizing;
 
-use crate::audit::chain::Head;
+use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
+use crate::audit::log::{Durable, Log};
 use crate::challenges::Challenges;
 use crate::domain::program::Rules;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::idempotency::Slot;
+use crate::idempotency::{Logged, Slot};
 use crate::keys::epoch::EpochFiles;
 use crate::keys::handle::Keys;
 use crate::keys::keyring::Keyring;
@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub epoch: EpochFiles,
     /// The PKCS#11 module, if one is configured.
     pub hsm: Option<Hsm>,
+    /// The name of the audit log in its checkpoints.
+    pub origin: Arc<str>,
 }
 
 /// The unlocked vault.
@@ -160,7 +162,7 @@ impl OpenVault {
     }
 
     /// Runs `work` and writes `event` with it, in one durable transaction, within the budgets. `work` may complete the
-    /// event by what it finds.
+    /// event by what it finds; the transaction tells it the index that the event will have.
     ///
     /// # Errors
     /// That of `work`, a used-up budget, or the store's; nothing was then written.
@@ -171,13 +173,12 @@ impl OpenVault {
     ) -> Result<T, Error> {
         let vault = Arc::clone(self);
         let commit = move |tx: &mut Tx<'_, '_>| {
-            if vault.closed.load(Ordering::Acquire) {
+            if vault.is_closed() {
                 return Err(Error::Locked);
             }
+            vault.catch_up(tx)?;
             let value = work(tx, &mut event)?;
-            vault
-                .ledger
-                .record(tx, &event, &vault.registers.load(), vault.now())?;
+            vault.record(tx, &event)?;
             Ok(value)
         };
         self.records.transact(commit).await
@@ -197,6 +198,7 @@ impl OpenVault {
             if vault.is_closed() {
                 return Err(Error::Locked);
             }
+            vault.catch_up(tx)?;
             work(tx)
         };
         self.records.transact(commit).await
@@ -208,16 +210,15 @@ impl OpenVault {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Writes `event` and gives the end of the chain after it.
+    /// Writes `event` and gives the end of the log after it.
     ///
     /// # Errors
     /// The store's.
     pub async fn commit_head(self: &Arc<Self>, event: Event) -> Result<Head, Error> {
         let vault = Arc::clone(self);
         let commit = move |tx: &mut Tx<'_, '_>| {
-            vault
-                .ledger
-                .record(tx, &event, &vault.registers.load(), vault.now())
+            vault.catch_up(tx)?;
+            vault.record(tx, &event)
         };
         self.records.transact(commit).await
     }
@@ -229,6 +230,44 @@ impl OpenVault {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The durable end of the log.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn durable_head(self: &Arc<Self>) -> Result<Head, Error> {
+        let vault = Arc::clone(self);
+        let look = move |tx: &mut Tx<'_, '_>| {
+            vault.catch_up(tx)?;
+            Ok(vault.ledger.head())
+        };
+        self.records.transact(look).await
+    }
+
+    fn catch_up(&self, tx: &mut Tx<'_, '_>) -> Result<(), Error> {
+        let unseen = self.ledger.catch_up(tx, &self.registers.load(), self.now())?;
+        if !unseen.is_empty() {
+            let keys = unseen.may_hold(Operation::RotateKey);
+            tracing::debug!(keys, "caught up with what another process wrote");
+        }
+        Ok(())
+    }
+
+    fn record(&self, tx: &mut Tx<'_, '_>, event: &Event) -> Result<Head, Error> {
+        self.ledger.record(tx, event, &self.registers.load(), self.now())
+    }
+
+    /// Reads the durable log. Blocks: call it off the async threads where more than some events are read.
+    ///
+    /// # Errors
+    /// That of `read`.
+    pub fn log<T>(&self, read: impl FnOnce(&mut Log<Durable<'_>>) -> Result<T, Error>) -> Result<T, Error> {
+        let (store, keyring) = (&self.surroundings.store, self.keyring());
+        read(&mut Log(Durable {
+            store,
+            keyring: &keyring,
+        }))
+    }
+
     /// Waits for the turn to change the registers.
     pub async fn governing(&self) -> MutexGuard<'_, ()> {
         self.governing.lock().await
@@ -238,17 +277,15 @@ impl OpenVault {
     ///
     /// # Errors
     /// [`Error::IdempotencyKeyReused`], or the store's.
-    pub async fn replay<T: DeserializeOwned>(
-        self: &Arc<Self>,
-        slot: &Slot,
-        event: &Event,
-    ) -> Result<Option<T>, Error> {
-        let Some(answer) = slot.replay(&self.records)? else {
+    pub async fn replay<T: Logged>(self: &Arc<Self>, slot: &Slot, event: &Event) -> Result<Option<T>, Error> {
+        let Some(mut answer) = slot.replay::<T>(&self.records)? else {
             return Ok(None);
         };
         let mut event = event.clone();
         event.outcome = Outcome::Replayed;
-        self.commit(event, |_, _| Ok(())).await?;
+        event.bdh = answer.body_hash();
+        let index = self.commit(event, |tx, _| Ok(tx.audit_index())).await?;
+        answer.set_index(index);
         Ok(Some(answer))
     }
 
@@ -284,13 +321,13 @@ impl OpenVault {
     }
 
     /// Tries `work` until no other request is faster: each time over what is stored by then, unless the same request was
-    /// answered meanwhile.
+    /// answered meanwhile, which is then replayed under `event`.
     ///
     /// # Errors
     /// That of `work`; [`Error::Raced`] after [`MOST_RACES`] lost races.
-    pub async fn attempt<T: DeserializeOwned>(
-        &self,
-        slot: Option<&Slot>,
+    pub async fn attempt<T: Logged>(
+        self: &Arc<Self>,
+        same: Option<(&Slot, &Event)>,
         work: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Error> {
         for _ in 0..MOST_RACES {
@@ -298,7 +335,9 @@ impl OpenVault {
                 Err(Error::Raced) => {}
                 other => return other,
             }
-            if let Some(answer) = slot.map(|slot| slot.replay(&self.records)).transpose()?.flatten() {
+            if let Some((slot, event)) = same
+                && let Some(answer) = self.replay(slot, event).await?
+            {
                 return Ok(answer);
             }
         }

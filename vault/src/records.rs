@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::crypto::fingerprint::PanFingerprint;
 use crate::error::Error;
@@ -91,6 +92,7 @@ impl Records {
                 work(&mut Tx {
                     txn,
                     keyring: &keyring,
+                    audit_index: 0,
                 })
             })
             .await;
@@ -102,6 +104,7 @@ impl Records {
 pub struct Tx<'a, 't> {
     txn: &'a mut Txn<'t>,
     keyring: &'a Keyring,
+    audit_index: u64,
 }
 
 impl<'a, 't> Tx<'a, 't> {
@@ -213,20 +216,49 @@ impl<'a, 't> Tx<'a, 't> {
         Ok(self.txn.delete(tree, key)?)
     }
 
-    /// Seals and writes one link of the audit chain: the chain's hash after the event, then the event.
+    /// The opened value under `key`: of values that are no records.
     ///
     /// # Errors
-    /// The event is too large, or the store cannot be read.
-    pub fn append_event(&mut self, index: u64, event: &[u8], head: [u8; 32]) -> Result<(), Error> {
-        let key = index.to_be_bytes();
-        let link = [&head, event].concat();
-        let sealed = self
-            .keyring
-            .seal_record(Tree::Audit, &key, &link)
-            .map_err(internal)?;
-        self.txn.put(Tree::Audit, &key, sealed)?;
-        self.txn.set_audit_head(head);
-        Ok(())
+    /// The store cannot be read, or the value does not open.
+    pub fn opened(&mut self, tree: Tree, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Some(sealed) = self.txn.get(tree, key)? else {
+            return Ok(None);
+        };
+        let opened = self.keyring.open_record(tree, key, &sealed);
+        opened
+            .map(Some)
+            .map_err(|error| Error::Corrupt(format!("{}: {error}", tree.name())))
+    }
+
+    /// Seals and writes a value that is no record.
+    ///
+    /// # Errors
+    /// The value is too large, or the store cannot be read.
+    pub fn put_value(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let sealed = self.keyring.seal_record(tree, key, value).map_err(internal)?;
+        Ok(self.txn.put(tree, key, sealed)?)
+    }
+
+    /// The root of the audit log that this transaction stands on; zero bytes while there is no event.
+    #[must_use]
+    pub const fn audit_head(&self) -> [u8; 32] {
+        self.txn.audit_head()
+    }
+
+    /// Names the root of the audit log after this transaction.
+    pub fn set_audit_head(&mut self, root: [u8; 32]) {
+        self.txn.set_audit_head(root);
+    }
+
+    /// The index that this transaction's event will have in the audit log.
+    #[must_use]
+    pub const fn audit_index(&self) -> u64 {
+        self.audit_index
+    }
+
+    /// Told by the ledger once it has caught up.
+    pub fn expect_audit_index(&mut self, index: u64) {
+        self.audit_index = index;
     }
 }
 

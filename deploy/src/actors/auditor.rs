@@ -1,19 +1,17 @@
-//! An auditor at the vault's door: fetches the whole log and checks the chain by itself, event by event, up to the signed head.
+//! An auditor at the vault's door: fetches the whole log and checks by itself that a signed checkpoint is its root.
 
 use anyhow::{Context, Result, ensure};
 use openssl::sha::Sha256;
 use serde_json::Value;
-use shared::vault_api::audit::{AuditEntry, AuditHead, AuditPage};
+use shared::vault_api::audit::{AuditCheckpoint, AuditEntry, AuditPage, AuditProof};
 use shared::vault_api::paths;
 
 use super::door::Door;
 use super::jose::{Trust, base64url};
+use super::tlog::{self, Checkpoint, NoteKey};
 
 /// Events asked for at once.
 const PAGE: usize = 500;
-/// Prefixes that keep a leaf from passing for a link.
-const EVENT_PREFIX: u8 = 0;
-const LINK_PREFIX: u8 = 1;
 
 /// One auditor.
 #[derive(Debug)]
@@ -27,8 +25,10 @@ pub struct Auditor {
 pub struct AuditReport {
     /// The events, in order.
     pub events: Vec<AuditEntry>,
-    /// The head whose signature and hash were checked.
-    pub head: AuditHead,
+    /// The signed note that covers them.
+    pub note: String,
+    /// What it says.
+    pub checkpoint: Checkpoint,
 }
 
 impl Auditor {
@@ -44,12 +44,54 @@ impl Auditor {
         &self.door
     }
 
-    /// The signed head of the chain.
+    /// A checkpoint, and the key that signed it, once the vault's certificate vouches for that.
     ///
     /// # Errors
-    /// When it is refused.
-    pub async fn head(&self) -> Result<AuditHead> {
-        self.door.get(paths::AUDIT_HEAD).await?.expect(200)?.read_as()
+    /// When it is refused, or is not the vault's word.
+    pub async fn checkpoint(&self) -> Result<(AuditCheckpoint, Checkpoint)> {
+        let answer: AuditCheckpoint = self
+            .door
+            .get(paths::AUDIT_CHECKPOINT)
+            .await?
+            .expect(200)?
+            .read_as()?;
+        let attested = self
+            .trust
+            .verify(&answer.attestation, "audit-key+jwt")
+            .context("the attestation of the audit key")?;
+        ensure!(
+            attested.get("vkey").and_then(Value::as_str) == Some(&answer.vkey),
+            "the audit key is not the one that is attested"
+        );
+        let checkpoint = Checkpoint::verify(&answer.note, &NoteKey::read(&answer.vkey)?)?;
+        Ok((answer, checkpoint))
+    }
+
+    /// Checks, by a proof from the door, that a log which was at `old` is still that log at `new`.
+    ///
+    /// # Errors
+    /// When the proof is refused or does not hold.
+    pub async fn check_consistency(&self, old: &Checkpoint, new: &Checkpoint) -> Result<()> {
+        let path = format!("{}?from={}&to={}", paths::AUDIT_CONSISTENCY, old.size, new.size);
+        let proof: AuditProof = self.door.get(&path).await?.expect(200)?.read_as()?;
+        let proof = tlog::hashes(&proof.hashes)?;
+        tlog::check_consistency((old.size, &old.root), (new.size, &new.root), &proof)
+    }
+
+    /// The event at `index`, once a proof from the door shows that it is under `checkpoint`.
+    ///
+    /// # Errors
+    /// When event or proof are refused, or the proof does not hold.
+    pub async fn event(&self, index: u64, checkpoint: &Checkpoint) -> Result<AuditEntry> {
+        let path = format!("{}?from={index}&limit=1", paths::AUDIT_EVENTS);
+        let page: AuditPage = self.door.get(&path).await?.expect(200)?.read_as()?;
+        let entry = page.events.into_iter().next().context("no such event")?;
+        let size = checkpoint.size;
+        let path = format!("{}?index={index}&size={size}", paths::AUDIT_INCLUSION);
+        let proof: AuditProof = self.door.get(&path).await?.expect(200)?.read_as()?;
+        let (leaf, proof) = (tlog::leaf(entry.event.as_bytes()), tlog::hashes(&proof.hashes)?);
+        tlog::check_inclusion(&leaf, index, size, &proof, &checkpoint.root)?;
+        Ok(entry)
     }
 
     /// All events before `size`.
@@ -72,60 +114,40 @@ impl Auditor {
         Ok(events)
     }
 
-    /// Fetches head and events and checks every link and the signature.
+    /// Fetches checkpoint and events and checks that the one is the signed root of the others.
     ///
     /// # Errors
-    /// The first place where the log is not what its head says.
+    /// The first place where the log is not what its checkpoint says.
     pub async fn verify(&self) -> Result<AuditReport> {
-        let head = self.head().await?;
-        let signed = self
-            .trust
-            .verify(&head.signature, "audit-head+jwt")
-            .context("the head's signature")?;
-        let says = |name: &str| signed.get(name).cloned().unwrap_or(Value::Null);
-        ensure!(
-            says("size") == head.size && says("hash") == head.hash.as_str(),
-            "the head is not what was signed"
-        );
-        let events = self.events(head.size).await?;
-        let mut previous = [0; 32];
+        let (answer, checkpoint) = self.checkpoint().await?;
+        let events = self.events(checkpoint.size).await?;
+        let mut leaves = Vec::with_capacity(events.len());
         for (position, entry) in events.iter().enumerate() {
             ensure!(
                 entry.index == position as u64,
                 "event {} stands at place {position}",
                 entry.index
             );
-            previous = link(&previous, entry.event.as_bytes());
-            ensure!(
-                hex(&previous) == entry.hash,
-                "event {position} or one before it was changed"
-            );
+            leaves.push(tlog::leaf(entry.event.as_bytes()));
         }
-        ensure!(hex(&previous) == head.hash, "the chain does not end at its head");
-        Ok(AuditReport { events, head })
+        ensure!(
+            tlog::root(&leaves) == checkpoint.root,
+            "the events are not those of the signed checkpoint"
+        );
+        Ok(AuditReport {
+            events,
+            note: answer.note,
+            checkpoint,
+        })
     }
 }
 
-fn link(previous: &[u8; 32], event: &[u8]) -> [u8; 32] {
-    let mut leaf = Sha256::new();
-    leaf.update(&[EVENT_PREFIX]);
-    leaf.update(event);
-    let mut link = Sha256::new();
-    link.update(&[LINK_PREFIX]);
-    link.update(previous);
-    link.update(&leaf.finish());
-    link.finish()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl AuditReport {
-    /// A short form of the head's hash, for people to compare.
+    /// A short form of the root, for people to compare.
     #[must_use]
-    pub fn short_head(&self) -> String {
-        self.head.hash.chars().take(16).collect()
+    pub fn short_root(&self) -> String {
+        let root = self.checkpoint.root.iter().take(8);
+        root.map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// SHA-256 over the events as they were read, for a test that compares two readings.

@@ -11,6 +11,7 @@ mod partner;
 mod phone;
 mod processor;
 mod raw_gateway;
+mod tlog;
 
 pub use auditor::{AuditReport, Auditor};
 pub use card_desk::{Card, CardDesk, Opened};
@@ -25,3 +26,4 @@ pub use partner::{NewUser, PartnerServer};
 pub use phone::Phone;
 pub use processor::Processor;
 pub use raw_gateway::RawGateway;
+pub use tlog::{Checkpoint, NoteKey};

@@ -61,6 +61,7 @@ pub(super) async fn begin_session<T: Serialize>(
                 &Answer {
                     status: 201,
                     vault_proof: None,
+                    audit_index: None,
                     body,
                 },
             )

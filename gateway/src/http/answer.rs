@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
-use shared::vault_api::VAULT_PROOF;
+use shared::vault_api::{AUDIT_INDEX, VAULT_PROOF};
 
 use crate::error::Error;
 use crate::store::idempotency::Answer;
@@ -18,6 +18,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Answer, Error> 
     Ok(Answer {
         status: status.as_u16(),
         vault_proof: None,
+        audit_index: None,
         body,
     })
 }
@@ -34,6 +35,9 @@ pub fn send(answer: Answer) -> Result<HttpResponse, Error> {
         let proof = HeaderValue::from_str(&proof)
             .map_err(|_| Error::internal("the vault's proof is not a header value"))?;
         response.insert_header((VAULT_PROOF, proof));
+    }
+    if let Some(index) = answer.audit_index {
+        response.insert_header((AUDIT_INDEX, index.to_string()));
     }
     if answer.body.is_empty() {
         return Ok(response.finish());

@@ -26,6 +26,8 @@ pub struct Answer {
     pub status: u16,
     /// The header `Vault-Proof`.
     pub vault_proof: Option<String>,
+    /// The header `Audit-Index`. A replay carries the first answer's, whose event holds the hash of the same body.
+    pub audit_index: Option<u64>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -121,7 +123,7 @@ impl Claims {
         // The update locks the row: of two that come together on PostgreSQL the second waits for the first.
         let row = sqlx::query(
             "UPDATE idempotency SET scope = scope WHERE scope = $1 AND key = $2 \
-             RETURNING id, fingerprint, owner, claimed_at, status, vault_proof, body, created_at",
+             RETURNING id, fingerprint, owner, claimed_at, status, vault_proof, audit_index, body, created_at",
         )
         .bind(&request.scope)
         .bind(key)
@@ -221,7 +223,7 @@ pub async fn complete(tx: &mut Tx, entry: Option<i64>, answer: Answer) -> Result
     if file(tx, entry, &answer).await? {
         return Ok(answer);
     }
-    let row = sqlx::query("SELECT status, vault_proof, body FROM idempotency WHERE id = $1")
+    let row = sqlx::query("SELECT status, vault_proof, audit_index, body FROM idempotency WHERE id = $1")
         .bind(id)
         .fetch_optional(&mut **tx)
         .await?;
@@ -232,13 +234,16 @@ pub async fn complete(tx: &mut Tx, entry: Option<i64>, answer: Answer) -> Result
 /// Whether the answer was filed: nothing is where there is no entry, or an answer already.
 async fn file(tx: &mut Tx, entry: Option<i64>, answer: &Answer) -> Result<bool, StoreError> {
     let Some(id) = entry else { return Ok(false) };
+    let audit_index = answer.audit_index.map(i64::try_from).transpose();
+    let audit_index = audit_index.map_err(|_| StoreError::Corrupt("audit index"))?;
     let filed = sqlx::query(
-        "UPDATE idempotency SET owner = NULL, status = $2, vault_proof = $3, body = $4 \
+        "UPDATE idempotency SET owner = NULL, status = $2, vault_proof = $3, audit_index = $4, body = $5 \
          WHERE id = $1 AND status IS NULL",
     )
     .bind(id)
     .bind(i64::from(answer.status))
     .bind(answer.vault_proof.as_deref())
+    .bind(audit_index)
     .bind(answer.body.as_slice())
     .execute(&mut **tx)
     .await?;
@@ -249,7 +254,11 @@ fn answer_of_row(row: &AnyRow) -> Result<Option<Answer>, StoreError> {
     let Some(status) = get::<Option<i64>>(row, "status")? else {
         return Ok(None);
     };
+    let audit_index = get::<Option<i64>>(row, "audit_index")?
+        .map(u64::try_from)
+        .transpose();
     Ok(Some(Answer {
+        audit_index: audit_index.map_err(|_| StoreError::Corrupt("audit index"))?,
         status: u16::try_from(status).map_err(|_| StoreError::Corrupt("status"))?,
         vault_proof: get(row, "vault_proof")?,
         body: get(row, "body")?,

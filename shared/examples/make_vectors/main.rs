@@ -33,4 +33,5 @@ fn main() {
     write("session-proof.json", &session_proof::vectors());
     write("attestation.json", &vault_word::attestations(&pki));
     write("vault-proof.json", &vault_word::vault_proofs(&pki));
+    write("audit-key.json", &vault_word::audit_keys(&pki));
 }

@@ -1,9 +1,10 @@
-//! `attestation.json` and `vault-proof.json`.
+//! `attestation.json`, `vault-proof.json` and `audit-key.json`.
 
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 use shared::jwe::BodyHash;
 use shared::jws::attestation::AttestationClaims;
+use shared::jws::audit_key::AuditKeyClaims;
 use shared::jws::vault_proof::VaultProofClaims;
 use shared::jws::{VaultSigner, X5c};
 use time::OffsetDateTime;
@@ -15,6 +16,7 @@ use crate::{NOW, keys};
 const DAY: i64 = 86_400;
 const ATTESTATION: &str = "key-attestation+jwt";
 const VAULT_PROOF: &str = "vault-proof+jwt";
+const AUDIT_KEY: &str = "audit-key+jwt";
 
 fn signer(certified: &Certified) -> VaultSigner {
     let chain = certified
@@ -207,6 +209,58 @@ pub(crate) fn vault_proofs(pki: &Pki) -> Value {
         "now": NOW,
         "ca": pki.ca_pem,
         "answer": answer,
+        "cases": cases,
+    })
+}
+
+pub(crate) fn audit_keys(pki: &Pki) -> Value {
+    // The public key of RFC 8032 §7.1, test 1.
+    let vkey = "tessera.vault/vectors+f299d15d+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    let now = OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+    let claims = AuditKeyClaims::new(vkey.to_owned(), now);
+    let good = claims.sign(&signer(&pki.vault)).unwrap();
+    let at = |iat: i64, exp: i64| {
+        let claims = AuditKeyClaims {
+            iat,
+            exp,
+            ..claims.clone()
+        };
+        claims.sign(&signer(&pki.vault)).unwrap()
+    };
+    let text = serde_json::to_string(&claims).unwrap();
+    let raw = |claims: &str| {
+        es256(
+            &Pki::header(AUDIT_KEY, "ES256", &pki.vault),
+            claims,
+            &pki.vault.pkcs8,
+        )
+    };
+    let bad = |name: &str, token: &str, result: &str| json!({ "name": name, "attestation": token, "result": result });
+    let without_key = json!({ "iat": NOW, "exp": NOW + DAY }).to_string();
+    let mut cases = vec![
+        json!({ "name": "genuine", "attestation": good, "result": "OK", "claims": claims }),
+        bad("expired", &at(NOW - DAY, NOW), "TIME"),
+        bad("issued-in-the-future", &at(NOW + 301, NOW + DAY), "TIME"),
+        bad("for-more-than-a-day", &at(NOW, NOW + DAY + 1), "TIME"),
+        bad(
+            "claim-unknown",
+            &raw(&text.replace('}', r#","sub":"x"}"#)),
+            "MALFORMED",
+        ),
+        bad(
+            "claim-twice",
+            &raw(&text.replacen('{', r#"{"exp":1,"#, 1)),
+            "MALFORMED",
+        ),
+        bad("vkey-missing", &raw(&without_key), "MALFORMED"),
+    ];
+    for (name, token, result) in wrong_signers(pki, AUDIT_KEY, ATTESTATION, &text) {
+        cases.push(bad(name, &token, result));
+    }
+    json!({
+        "description": "Attestation of the key that signs checkpoints of the audit log, a compact JWS. See README.md.",
+        "now": NOW,
+        "ca": pki.ca_pem,
         "cases": cases,
     })
 }

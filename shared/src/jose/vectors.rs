@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use crate::jwe::{AlgPolicy, BodyHash, CompactJwe, InvalidPayload, OpenError, Opener, RsaPrivateKey};
 use crate::jws::holder_proof::{HolderProof, HolderProofClaims};
 use crate::jws::{
-    HolderKey, InvalidProof, VaultTrust, VaultWordError, attestation, session_proof, vault_proof,
+    HolderKey, InvalidProof, VaultTrust, VaultWordError, attestation, audit_key, session_proof, vault_proof,
 };
 use crate::public_key::PublicKey;
 use crate::thumbprint::Thumbprint;
@@ -22,6 +22,7 @@ const HOLDER_PROOF: &str = include_str!("../../../tests/vectors/holder-proof.jso
 const SESSION_PROOF: &str = include_str!("../../../tests/vectors/session-proof.json");
 const ATTESTATION: &str = include_str!("../../../tests/vectors/attestation.json");
 const VAULT_PROOF: &str = include_str!("../../../tests/vectors/vault-proof.json");
+const AUDIT_KEY: &str = include_str!("../../../tests/vectors/audit-key.json");
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member]
@@ -184,6 +185,16 @@ fn every_attestation_vector_ends_as_the_file_says() {
 fn every_vault_proof_vector_ends_as_the_file_says() {
     replay(VAULT_PROOF, "claims", |file, case| {
         match vault_proof::verify(text(case, "proof"), &trust(file), now(file)) {
+            Ok(claims) => ("OK", Some(serde_json::to_value(claims).unwrap())),
+            Err(error) => (vault_word(error), None),
+        }
+    });
+}
+
+#[test]
+fn every_audit_key_vector_ends_as_the_file_says() {
+    replay(AUDIT_KEY, "claims", |file, case| {
+        match audit_key::verify(text(case, "attestation"), &trust(file), now(file)) {
             Ok(claims) => ("OK", Some(serde_json::to_value(claims).unwrap())),
             Err(error) => (vault_word(error), None),
         }

@@ -51,14 +51,15 @@ impl AttestationClaims {
     pub fn sign(&self, signer: &VaultSigner) -> Result<String, InvalidSigningKey> {
         signer.sign_attestation(self)
     }
+}
 
-    fn is_in_force(&self, now: OffsetDateTime) -> bool {
-        let now = now.unix_timestamp();
-        let lifetime = self.exp.checked_sub(self.iat);
-        self.iat <= now.saturating_add(CLOCK_SKEW.whole_seconds())
-            && now < self.exp
-            && lifetime.is_some_and(|seconds| seconds <= MAX_LIFETIME.whole_seconds())
-    }
+/// Whether what was issued at `iat` to end at `exp` (seconds since the Unix epoch) holds now.
+pub(super) fn holds(iat: i64, exp: i64, now: OffsetDateTime) -> bool {
+    let now = now.unix_timestamp();
+    let lifetime = exp.checked_sub(iat);
+    iat <= now.saturating_add(CLOCK_SKEW.whole_seconds())
+        && now < exp
+        && lifetime.is_some_and(|seconds| seconds <= MAX_LIFETIME.whole_seconds())
 }
 
 /// Checks an attestation as a client does that is about to seal to `key`: chain to a pinned root, the vault's own
@@ -73,7 +74,7 @@ pub fn verify(
     key: &Thumbprint,
 ) -> Result<AttestationClaims, VaultWordError> {
     let claims: AttestationClaims = trust.accept(CompactJws::parse(text, &EXPECTED)?, now)?;
-    if !claims.is_in_force(now) {
+    if !holds(claims.iat, claims.exp, now) {
         return Err(VaultWordError::Time);
     }
     if !claims.thumbprints.contains(key) {

@@ -5,7 +5,7 @@
 //! repeat, and ring verifies: ES256 as 64 raw bytes, PS256 for partners whose certificate has an RSA key.
 
 pub mod attestation;
-pub mod audit_head;
+pub mod audit_key;
 mod compact;
 pub mod enrolment_ticket;
 mod es256;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::attestation::AttestationClaims;
-use super::audit_head::AuditHeadClaims;
+use super::audit_key::AuditKeyClaims;
 use super::enrolment_ticket::{CertifiedTicket, SecretHash};
 use super::holder_proof::{HolderProof, HolderProofClaims, Op};
 use super::session_proof::SessionProofClaims;
@@ -281,20 +281,22 @@ fn the_vaults_word_on_one_thing_is_no_word_on_another() {
     let signer = VaultSigner::from_pkcs8(&pkcs8, &x5c(certificate)).unwrap();
     let trust = VaultTrust::new(&[ca.0.der().clone()], &[]).unwrap();
     let attestation = AttestationClaims::new(vec![key], now()).sign(&signer).unwrap();
-    let head = AuditHeadClaims {
-        size: 3,
-        hash: "00".repeat(32),
-        iat: now().unix_timestamp(),
-    };
-    let head_text = head.sign(&signer).unwrap();
-    assert_eq!(audit_head::verify(&head_text, &trust, now()), Ok(head));
+    let vkey = "tessera.vault/test+00000000+AQ==".to_owned();
+    let audit = AuditKeyClaims::new(vkey, now());
+    let audit_text = audit.sign(&signer).unwrap();
+    assert_eq!(audit_key::verify(&audit_text, &trust, now()), Ok(audit));
     let malformed = Some(VaultWordError::Malformed);
-    assert_eq!(audit_head::verify(&attestation, &trust, now()).err(), malformed);
+    assert_eq!(audit_key::verify(&attestation, &trust, now()).err(), malformed);
     assert_eq!(
-        attestation::verify(&head_text, &trust, now(), &key).err(),
+        attestation::verify(&audit_text, &trust, now(), &key).err(),
         malformed
     );
-    assert_eq!(vault_proof::verify(&head_text, &trust, now()).err(), malformed);
+    assert_eq!(vault_proof::verify(&audit_text, &trust, now()).err(), malformed);
+    let late = now() + audit_key::MAX_LIFETIME;
+    assert_eq!(
+        audit_key::verify(&audit_text, &trust, late).err(),
+        Some(VaultWordError::Time)
+    );
     assert!(HolderProof::parse(&attestation).is_err());
 }
 

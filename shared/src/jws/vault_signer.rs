@@ -5,15 +5,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::es256::{Es256Key, InvalidSigningKey};
-use super::{X5c, attestation, audit_head, vault_proof};
+use super::{X5c, attestation, audit_key, vault_proof};
 use crate::jose::base64url;
 use crate::public_key::PublicKey;
 
-/// Signs attestations, audit heads and Vault-Proofs. The headers, with the chain in base64, are made once.
+/// Signs attestations and Vault-Proofs. The headers, with the chain in base64, are made once.
 pub struct VaultSigner {
     key: Es256Key,
     attestation_header: String,
-    audit_head_header: String,
+    audit_key_header: String,
     vault_proof_header: String,
 }
 
@@ -33,7 +33,7 @@ impl VaultSigner {
         Ok(Self {
             key,
             attestation_header: header(attestation::TYP),
-            audit_head_header: header(audit_head::TYP),
+            audit_key_header: header(audit_key::TYP),
             vault_proof_header: header(vault_proof::TYP),
         })
     }
@@ -42,8 +42,8 @@ impl VaultSigner {
         self.key.sign(&self.attestation_header, claims)
     }
 
-    pub(super) fn sign_audit_head(&self, claims: &impl Serialize) -> Result<String, InvalidSigningKey> {
-        self.key.sign(&self.audit_head_header, claims)
+    pub(super) fn sign_audit_key(&self, claims: &impl Serialize) -> Result<String, InvalidSigningKey> {
+        self.key.sign(&self.audit_key_header, claims)
     }
 
     pub(super) fn sign_vault_proof(&self, claims: &impl Serialize) -> Result<String, InvalidSigningKey> {

@@ -1,4 +1,4 @@
-//! The audit log as auditors read it.
+//! The audit log as auditors read it: events, signed checkpoints, proofs.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,26 +13,39 @@ pub struct AuditPage {
     pub next: Option<u64>,
 }
 
-/// One event and its place in the chain.
+/// One event and its place in the log. Exports and mirrors hold one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     /// Position in the log, from 0.
     pub index: u64,
-    /// The event's exact bytes (JSON text): what the chain hashes.
+    /// The event's exact bytes (JSON text): what the log hashes.
     pub event: String,
-    /// Hex of SHA-256(0x01 ‖ previous hash ‖ SHA-256(0x00 ‖ event)).
+    /// Hex of the leaf, SHA-256(0x00 ‖ event) (RFC 6962 §2.1). It proves nothing; it lets a verifier name the line that was
+    /// touched, where it otherwise could only say between which checkpoints.
     pub hash: String,
 }
 
-/// Answer (200) of [`super::paths::AUDIT_HEAD`].
+/// Answer (200) of [`super::paths::AUDIT_CHECKPOINT`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AuditHead {
-    /// How many events the log holds.
-    pub size: u64,
-    /// Hex of the last event's hash; of 32 zero bytes for an empty log.
-    pub hash: String,
-    /// A compact JWS, `typ: audit-head+jwt`, over `{size, hash, iat}`, signed by the vault's certificate.
-    pub signature: String,
+pub struct AuditCheckpoint {
+    /// The signed note (C2SP tlog-checkpoint): origin, size and root of the log, and the audit key's signature.
+    pub note: String,
+    /// The audit key (C2SP signed-note): `name+hex(key id)+base64(0x01 ‖ public key)`.
+    pub vkey: String,
+    /// A compact JWS, `typ: audit-key+jwt`, over `{vkey, iat, exp}`, signed by the vault's certificate.
+    pub attestation: String,
+    /// Checkpoints by which earlier audit keys named their successors, oldest first. A verifier that pinned an earlier key
+    /// follows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<String>,
+}
+
+/// Answer (200) of [`super::paths::AUDIT_INCLUSION`] and [`super::paths::AUDIT_CONSISTENCY`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditProof {
+    /// Hashes from the leaves to the root (RFC 6962 §2.1.1, §2.1.2), base64.
+    pub hashes: Vec<String>,
 }

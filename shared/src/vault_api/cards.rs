@@ -87,6 +87,9 @@ pub struct IssuedCard {
     /// Answer to the proof, when one came along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault_proof: Option<String>,
+    /// The index of this answer's event in the audit log; of a replay, that of the replay's own event. The event holds the
+    /// hash of `payload` as `bdh`.
+    pub audit_index: u64,
 }
 
 /// Reveal a card, or reset its CVV: operations that answer card data and take no body from the client.
@@ -197,6 +200,9 @@ pub struct SealedAnswer {
     /// The order, when one was placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderToken>,
+    /// The index of this answer's event in the audit log; of a replay, that of the replay's own event. The event holds the
+    /// hash of `payload` as `bdh`.
+    pub audit_index: u64,
 }
 
 /// Set the one-way flag of an irreversible lock.

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub const HOLDER_PROOF: &str = "Holder-Proof";
 /// The header of an answer to a request that carried a proof.
 pub const VAULT_PROOF: &str = "Vault-Proof";
+/// The header of an answer whose event has this index in the vault's audit log.
+pub const AUDIT_INDEX: &str = "Audit-Index";
 /// The header that makes a mutation repeatable.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 

@@ -29,8 +29,12 @@ pub const VERIFY_CVV: &str = "/v1/processor/cvv/verify";
 pub const VERIFY_PIN: &str = "/v1/processor/pin/verify";
 /// `GET`, auditors and officers: events, `?from=&limit=`.
 pub const AUDIT_EVENTS: &str = "/v1/audit/events";
-/// `GET`, auditors and officers: the signed head of the chain.
-pub const AUDIT_HEAD: &str = "/v1/audit/head";
+/// `GET`, auditors and officers: a signed checkpoint of the log.
+pub const AUDIT_CHECKPOINT: &str = "/v1/audit/checkpoint";
+/// `GET`, auditors and officers: that an event is in the log of a size, `?index=&size=`.
+pub const AUDIT_INCLUSION: &str = "/v1/audit/proofs/inclusion";
+/// `GET`, auditors and officers: that a log of one size begins with that of another, `?from=&to=`.
+pub const AUDIT_CONSISTENCY: &str = "/v1/audit/proofs/consistency";
 /// `GET`, auditors: metrics in Prometheus' text format.
 pub const METRICS: &str = "/metrics";
 /// `GET`, officers and auditors: every key version with age, state and uses.

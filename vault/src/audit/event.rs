@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, HolderToken, ProgramName};
+use shared::jwe::BodyHash;
 use shared::mtls::identity::Identity;
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::Actor;
@@ -158,6 +159,9 @@ pub struct Event {
     /// Whether card data left the vault in the answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub emitted: bool,
+    /// The hash of the JWE in the answer: by it, whoever got an answer finds its event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bdh: Option<BodyHash>,
     /// One more fact, such as an approval's hash, a key's thumbprint or a count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -184,6 +188,7 @@ impl Event {
             holder: None,
             card: None,
             emitted: false,
+            bdh: None,
             note: None,
         }
     }

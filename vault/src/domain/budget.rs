@@ -67,7 +67,7 @@ impl Window {
 }
 
 /// All meters that moved within the last window.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     windows: HashMap<Meter, Window>,
     swept_at: i64,

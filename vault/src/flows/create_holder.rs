@@ -35,7 +35,7 @@ pub async fn create_holder(
         vault.now(),
     );
     vault
-        .attempt(Some(&slot), async || {
+        .attempt(Some((&slot, &event)), async || {
             let holder = Holder::new(vault.surroundings.random.holder_token()?, program.clone());
             let answer = HolderCreated {
                 holder: holder.token.clone(),

@@ -23,7 +23,7 @@ use crate::domain::holder::Holder;
 use crate::domain::pan::Pan;
 use crate::domain::program::Rules;
 use crate::error::Error;
-use crate::idempotency::Slot;
+use crate::idempotency::{Logged, Slot};
 use crate::keys::data_key::WrappedDataKey;
 use crate::open_vault::OpenVault;
 use crate::records::Record;
@@ -174,7 +174,7 @@ pub async fn issue(
     event.assurance = Some(assurance.unwrap_or(Assurance::Asserted));
     let permit = proven.map(|proven| Permit::Proven(Box::new(proven)));
     vault
-        .attempt(Some(&slot), async || {
+        .attempt(Some((&slot, &event)), async || {
             let draft = Draft::draw(vault, &holder, &program)?;
             let answer = draft.answer(vault, request.recipient.as_ref(), permit.as_ref())?;
             draft.commit(vault, event.clone(), &holder, &slot, answer).await
@@ -297,6 +297,8 @@ impl Draft {
             exp: *exp,
             payload,
             vault_proof,
+            // Known on the commit thread.
+            audit_index: 0,
         })
     }
 
@@ -306,7 +308,7 @@ impl Draft {
         mut event: Event,
         holder: &Holder,
         slot: &Slot,
-        answer: IssuedCard,
+        mut answer: IssuedCard,
     ) -> Result<IssuedCard, Error> {
         let Self {
             card,
@@ -315,6 +317,7 @@ impl Draft {
             ..
         } = self;
         event.card = Some(card.token.clone());
+        event.bdh = answer.body_hash();
         let (slot, holder_key) = (slot.clone(), holder.key());
         let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
             let [fingerprint, ..] = fingerprints.as_slice() else {
@@ -335,6 +338,7 @@ impl Draft {
             tx.put_data_key(&card_key(&card.token), wrapped)?;
             tx.put(&PanIndex::new(fingerprint, card.token.clone()))?;
             tx.put(&card)?;
+            answer.audit_index = tx.audit_index();
             slot.remember(tx, &answer)?;
             Ok(answer)
         };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::ids::{CardToken, IdempotencyKey, OrderToken};
+use shared::jwe::BodyHash;
 use shared::jws::holder_proof::Op;
 use shared::mtls::identity::Identity;
 use shared::vault_api::cards::{Destination, PostalAddress, PrintCard, SealedAnswer};
@@ -87,7 +88,7 @@ pub async fn print(
         )
         .await
     };
-    vault.attempt(Some(&slot), attempt).await
+    vault.attempt(Some((&slot, &event)), attempt).await
 }
 
 fn slot(
@@ -215,10 +216,13 @@ async fn place(
         placed_at: vault.now(),
     };
     event.note = Some(order.order.to_string());
-    let answer = SealedAnswer {
+    event.bdh = Some(BodyHash::of(&payload));
+    let mut answer = SealedAnswer {
         payload,
         vault_proof,
         order: Some(order.order.clone()),
+        // Known on the commit thread.
+        audit_index: 0,
     };
     let slot = slot.clone();
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
@@ -227,6 +231,7 @@ async fn place(
         }
         tx.put(&order)?;
         tx.put(&card)?;
+        answer.audit_index = tx.audit_index();
         slot.remember(tx, &answer)?;
         Ok(answer)
     };

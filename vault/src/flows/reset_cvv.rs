@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::ids::{CardToken, IdempotencyKey};
+use shared::jwe::BodyHash;
 use shared::jws::holder_proof::Op;
 use shared::mtls::identity::Identity;
 use shared::vault_api::cards::{ProvenOperation, Recipient, ResetCvvUnseen, SealedAnswer};
@@ -50,7 +51,7 @@ pub async fn reset_cvv(
     event.emitted = true;
     let told = Told::Holder(&permit);
     let attempt = async || replace(vault, event.clone(), &token, &slot, &request.recipient, &told).await;
-    vault.attempt(Some(&slot), attempt).await
+    vault.attempt(Some((&slot, &event)), attempt).await
 }
 
 /// Resets the CVV and answers without it. Does not clear the counter of failed comparisons: nobody proved anything.
@@ -80,7 +81,7 @@ pub async fn reset_cvv_unseen(
     event.assurance = Some(Assurance::Asserted);
     let told = Told::Nobody;
     let attempt = async || replace(vault, event.clone(), &token, &slot, &request.recipient, &told).await;
-    vault.attempt(Some(&slot), attempt).await
+    vault.attempt(Some((&slot, &event)), attempt).await
 }
 
 /// Who learns the new code.
@@ -112,7 +113,7 @@ fn slot(
 
 async fn replace(
     vault: &Arc<OpenVault>,
-    event: Event,
+    mut event: Event,
     token: &CardToken,
     slot: &Slot,
     recipient: &Recipient,
@@ -134,10 +135,13 @@ async fn replace(
         .map(|permit| vault.vault_proof(permit, Some(&payload)))
         .transpose()?
         .flatten();
-    let answer = SealedAnswer {
+    event.bdh = Some(BodyHash::of(&payload));
+    let mut answer = SealedAnswer {
         payload,
         vault_proof,
         order: None,
+        // Known on the commit thread.
+        audit_index: 0,
     };
     let (slot, proven) = (slot.clone(), matches!(told, Told::Holder(Permit::Proven(_))));
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
@@ -150,6 +154,7 @@ async fn replace(
             tx.put(&counters)?;
         }
         tx.put(&card)?;
+        answer.audit_index = tx.audit_index();
         slot.remember(tx, &answer)?;
         Ok(answer)
     };

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use shared::ids::CardToken;
+use shared::jwe::BodyHash;
 use shared::jws::holder_proof::Op;
 use shared::vault_api::cards::{ProvenOperation, SealedAnswer};
 
@@ -46,7 +47,7 @@ pub async fn reveal(
 
 async fn seal(
     vault: &Arc<OpenVault>,
-    event: Event,
+    mut event: Event,
     stored: Stored<Card>,
     request: &ProvenOperation,
     permit: &Permit,
@@ -58,10 +59,11 @@ async fn seal(
     let answer = answer.pan(&secrets.pan(card)?).cvv(&secrets.cvv(card)?);
     let payload = answer.seal(&vault.sealers, &request.recipient.public_key)?;
     let vault_proof = vault.vault_proof(permit, Some(&payload))?;
-    vault
+    event.bdh = Some(BodyHash::of(&payload));
+    let audit_index = vault
         .commit(event, move |tx, _| {
             if tx.is_unchanged(&stored)? {
-                Ok(())
+                Ok(tx.audit_index())
             } else {
                 Err(Error::Raced)
             }
@@ -71,6 +73,7 @@ async fn seal(
         payload,
         vault_proof,
         order: None,
+        audit_index,
     })
 }
 

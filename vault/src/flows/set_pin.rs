@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use shared::ids::{CardToken, IdempotencyKey};
+use shared::jwe::BodyHash;
 use shared::jws::holder_proof::Op;
 use shared::mtls::identity::Identity;
 use shared::vault_api::cards::{SealedAnswer, SetPin};
@@ -48,7 +49,7 @@ pub async fn set_pin(
     }
     context.describe(&mut event);
     let attempt = async || write(vault, event.clone(), &token, &slot, &request, &permit, &pin).await;
-    vault.attempt(Some(&slot), attempt).await
+    vault.attempt(Some((&slot, &event)), attempt).await
 }
 
 /// The payload. Borrowed, so that the PIN is never copied to the heap; a text with escapes cannot be borrowed and is refused.
@@ -88,7 +89,7 @@ fn refused(error: InvalidPin, program: &Rules) -> Error {
 
 async fn write(
     vault: &Arc<OpenVault>,
-    event: Event,
+    mut event: Event,
     token: &CardToken,
     slot: &Slot,
     request: &SetPin,
@@ -103,10 +104,13 @@ async fn write(
     let payload =
         Answer::with(&request.recipient.members)?.seal(&vault.sealers, &request.recipient.public_key)?;
     let vault_proof = vault.vault_proof(permit, Some(&payload))?;
-    let answer = SealedAnswer {
+    event.bdh = Some(BodyHash::of(&payload));
+    let mut answer = SealedAnswer {
         payload,
         vault_proof,
         order: None,
+        // Known on the commit thread.
+        audit_index: 0,
     };
     let (slot, proven) = (slot.clone(), matches!(permit, Permit::Proven(_)));
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
@@ -121,6 +125,7 @@ async fn write(
         }
         tx.put(&counters)?;
         tx.put(&card)?;
+        answer.audit_index = tx.audit_index();
         slot.remember(tx, &answer)?;
         Ok(answer)
     };

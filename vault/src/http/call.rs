@@ -185,14 +185,24 @@ impl<P: Permission> Call<P> {
     /// # Errors
     /// [`Error::Malformed`].
     pub fn query_number(&self, name: &'static str, default: u64) -> Result<u64, Error> {
+        Ok(self.given_number(name)?.unwrap_or(default))
+    }
+
+    /// A number that the query must hold.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub fn needed_number(&self, name: &'static str) -> Result<u64, Error> {
+        let missing = || Error::Malformed(format!("The query needs {name}.").into());
+        self.given_number(name)?.ok_or_else(missing)
+    }
+
+    fn given_number(&self, name: &str) -> Result<Option<u64>, Error> {
         let query =
             web::Query::<std::collections::HashMap<String, String>>::from_query(self.request.query_string());
         let query = query.map_err(|_| Error::Malformed("The query cannot be read.".into()))?;
-        match query.get(name).map(|text| text.parse()) {
-            None => Ok(default),
-            Some(Ok(number)) => Ok(number),
-            Some(Err(_)) => Err(Error::Malformed("A query value is no number.".into())),
-        }
+        let number = query.get(name).map(|text| text.parse()).transpose();
+        number.map_err(|_| Error::Malformed("A query value is no number.".into()))
     }
 
     /// The key that makes the mutation repeatable.

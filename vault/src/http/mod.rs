@@ -117,8 +117,10 @@ pub fn routes() -> Vec<Route> {
         door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
         door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
 
-        door::<ForOverseers>(Method::GET, paths::AUDIT_EVENTS, || web::get().to(readings::audit_events), "Audit events with their place in the chain"),
-        door::<ForOverseers>(Method::GET, paths::AUDIT_HEAD, || web::get().to(readings::audit_head), "The signed end of the audit chain"),
+        door::<ForOverseers>(Method::GET, paths::AUDIT_EVENTS, || web::get().to(readings::audit_events), "Audit events, from an index on"),
+        door::<ForOverseers>(Method::GET, paths::AUDIT_CHECKPOINT, || web::get().to(readings::audit_checkpoint), "A signed checkpoint of the audit log"),
+        door::<ForOverseers>(Method::GET, paths::AUDIT_INCLUSION, || web::get().to(readings::audit_inclusion), "That an event is in the log of a size"),
+        door::<ForOverseers>(Method::GET, paths::AUDIT_CONSISTENCY, || web::get().to(readings::audit_consistency), "That the log of one size begins with that of another"),
     ]
 }
 

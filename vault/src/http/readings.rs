@@ -2,10 +2,10 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use shared::vault_api::audit::{AuditHead, AuditPage};
+use shared::vault_api::audit::{AuditCheckpoint, AuditPage, AuditProof};
 
 use super::call::{Call, ForAnyone, ForOverseers};
-use crate::audit::event::Operation;
+use crate::audit::event::{Event, Operation};
 use crate::error::Error;
 use crate::flows;
 use crate::flows::read_audit::MOST_EVENTS;
@@ -21,20 +21,44 @@ pub(super) async fn audit_events(call: Call<ForOverseers>) -> HttpResponse {
             call.query_number("from", 0)?,
             call.query_number("limit", MOST_EVENTS)?,
         );
-        let mut event = call.event(Operation::ReadAudit, None)?;
-        event.note = Some(format!("events from {from}, at most {limit}"));
+        let event = reading(call, format!("events from {from}, at most {limit}"))?;
         flows::read_audit::events(&call.vault, event, from, limit).await
     }
     let result = run(&call).await;
     call.answer(StatusCode::OK, result)
 }
 
-pub(super) async fn audit_head(call: Call<ForOverseers>) -> HttpResponse {
-    async fn run(call: &Call<ForOverseers>) -> Result<AuditHead, Error> {
-        let mut event = call.event(Operation::ReadAudit, None)?;
-        event.note = Some("head".to_owned());
-        flows::read_audit::head(&call.vault, event).await
+pub(super) async fn audit_checkpoint(call: Call<ForOverseers>) -> HttpResponse {
+    async fn run(call: &Call<ForOverseers>) -> Result<AuditCheckpoint, Error> {
+        let event = reading(call, "checkpoint".to_owned())?;
+        flows::read_audit::checkpoint(&call.vault, event).await
     }
     let result = run(&call).await;
     call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn audit_inclusion(call: Call<ForOverseers>) -> HttpResponse {
+    async fn run(call: &Call<ForOverseers>) -> Result<AuditProof, Error> {
+        let (index, size) = (call.needed_number("index")?, call.needed_number("size")?);
+        let event = reading(call, format!("proof of event {index} in {size}"))?;
+        flows::read_audit::inclusion(&call.vault, event, index, size).await
+    }
+    let result = run(&call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn audit_consistency(call: Call<ForOverseers>) -> HttpResponse {
+    async fn run(call: &Call<ForOverseers>) -> Result<AuditProof, Error> {
+        let (from, to) = (call.needed_number("from")?, call.needed_number("to")?);
+        let event = reading(call, format!("proof of {from} events in {to}"))?;
+        flows::read_audit::consistency(&call.vault, event, from, to).await
+    }
+    let result = run(&call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+fn reading(call: &Call<ForOverseers>, what: String) -> Result<Event, Error> {
+    let mut event = call.event(Operation::ReadAudit, None)?;
+    event.note = Some(what);
+    Ok(event)
 }

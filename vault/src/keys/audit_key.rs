@@ -27,6 +27,13 @@ impl AuditKey {
         Ok(Zeroizing::new(pkcs8.as_ref().to_vec()))
     }
 
+    /// A key of its own for a test.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        let pkcs8 = Self::generate(&ring::rand::SystemRandom::new()).unwrap();
+        Self::new(1, &pkcs8).unwrap()
+    }
+
     pub(super) fn new(version: u32, pkcs8: &[u8]) -> Result<Self, KeyringError> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyringError::AuditKey)?;
         Ok(Self { version, pair })

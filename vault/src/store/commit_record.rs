@@ -16,7 +16,7 @@ pub struct CommitRecord {
     pub number: u64,
     /// Entries in all trees, this record not counted.
     pub records: u64,
-    /// The head of the audit chain, as the last transaction that named one gave it.
+    /// The head of the audit log, as the last transaction that named one gave it.
     pub audit_head: [u8; 32],
 }
 

@@ -177,7 +177,7 @@ impl Store {
         self.inner.opened_at
     }
 
-    /// What the anchor said when the store was opened: the audit chain must contain its head. `None`: the store was new,
+    /// What the anchor said when the store was opened: the audit log must contain its head. `None`: the store was new,
     /// or the anchor was reset.
     #[must_use]
     pub fn anchored_at(&self) -> Option<CommitRecord> {

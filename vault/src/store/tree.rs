@@ -32,7 +32,7 @@ pub enum Tree {
     Counters = 14,
     /// Orders for plastic.
     Orders = 15,
-    /// The audit chain.
+    /// Audit events, by index.
     Audit = 16,
     /// When the secrets of erased cards are due.
     Erasures = 17,

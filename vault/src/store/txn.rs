@@ -102,7 +102,7 @@ impl<'a> Txn<'a> {
         }
     }
 
-    /// Names the head of the audit chain after this transaction; the anchor outside the store will carry it.
+    /// Names the head of the audit log after this transaction; the anchor outside the store will carry it.
     pub fn set_audit_head(&mut self, head: [u8; 32]) {
         self.audit_head = Some(head);
     }

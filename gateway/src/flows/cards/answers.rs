@@ -17,14 +17,22 @@ struct Sealed<'a> {
     payload: &'a str,
 }
 
+/// What the vault says of a sealed answer, passed on as headers.
+pub(super) struct VaultsWord {
+    /// `Vault-Proof`.
+    pub(super) vault_proof: Option<String>,
+    /// `Audit-Index`.
+    pub(super) audit_index: u64,
+}
+
 /// 201 with a sealed body.
-pub(super) fn sealed_created(payload: &str, vault_proof: Option<String>) -> Result<Answer, Error> {
-    with_body(CREATED, vault_proof, &Sealed { payload })
+pub(super) fn sealed_created(payload: &str, word: VaultsWord) -> Result<Answer, Error> {
+    with_body(CREATED, Some(word), &Sealed { payload })
 }
 
 /// 200 with a sealed body.
-pub(super) fn sealed(payload: &str, vault_proof: Option<String>) -> Result<Answer, Error> {
-    with_body(OK, vault_proof, &Sealed { payload })
+pub(super) fn sealed(payload: &str, word: VaultsWord) -> Result<Answer, Error> {
+    with_body(OK, Some(word), &Sealed { payload })
 }
 
 /// 200 with the masked card.
@@ -37,15 +45,18 @@ pub(super) const fn nothing() -> Answer {
     Answer {
         status: NO_CONTENT,
         vault_proof: None,
+        audit_index: None,
         body: Vec::new(),
     }
 }
 
-fn with_body(status: u16, vault_proof: Option<String>, body: &impl Serialize) -> Result<Answer, Error> {
+fn with_body(status: u16, word: Option<VaultsWord>, body: &impl Serialize) -> Result<Answer, Error> {
     let body = serde_json::to_vec(body).map_err(|_| Error::internal("an answer cannot be written"))?;
+    let audit_index = word.as_ref().map(|word| word.audit_index);
     Ok(Answer {
         status,
-        vault_proof,
+        vault_proof: word.and_then(|word| word.vault_proof),
+        audit_index,
         body,
     })
 }

@@ -6,6 +6,7 @@
 
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 
+use super::answers::VaultsWord;
 use super::{answers, rules_of};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::{Card, CardId, CardState, CardType, NewCard, Standing};
@@ -138,13 +139,18 @@ async fn issued_card(tx: &mut Tx, card: NewCard, issued: IssuedCard) -> Effect {
         exp,
         payload,
         vault_proof,
+        audit_index,
     } = issued;
     let payload = payload
         .ok_or_else(|| Error::internal("the vault issued a card without the answer it was asked for"))?;
     if cards::take(tx, card.id).await?.is_none() {
         cards::insert(tx, &card.issued(token, masked_card_no, exp)).await?;
     }
-    Ok(answers::sealed_created(&payload, vault_proof))
+    let word = VaultsWord {
+        vault_proof,
+        audit_index,
+    };
+    Ok(answers::sealed_created(&payload, word))
 }
 
 async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAnswer) -> Effect {
@@ -152,6 +158,7 @@ async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAns
         payload,
         vault_proof,
         order,
+        audit_index,
     } = sealed;
     let order = order.ok_or_else(|| Error::internal("the vault placed an order without a token"))?;
     let card = taken(tx, id).await?;
@@ -163,7 +170,11 @@ async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAns
         cards::set_standing(tx, id, standing).await?;
         orders::insert_print(tx, &order, id, services.now()).await?;
     }
-    Ok(answers::sealed_created(&payload, vault_proof))
+    let word = VaultsWord {
+        vault_proof,
+        audit_index,
+    };
+    Ok(answers::sealed_created(&payload, word))
 }
 
 /// The state may have changed since the lock was asked for; it is judged again. A final lock loses only to removal and to

@@ -5,6 +5,7 @@ use shared::public_key::PublicKey;
 use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::{ProvenOperation, Recipient};
 
+use super::answers::VaultsWord;
 use super::ask;
 use super::{CardCaller, answers};
 use crate::domain::card::{Action, Card};
@@ -72,5 +73,9 @@ async fn reset(
         verdict.map_err(Error::from),
         Attempt::of_claim(claim, services.now()),
     )?;
-    answers::sealed(&sealed.payload, sealed.vault_proof)
+    let word = VaultsWord {
+        vault_proof: sealed.vault_proof,
+        audit_index: sealed.audit_index,
+    };
+    answers::sealed(&sealed.payload, word)
 }

@@ -5,6 +5,7 @@ use shared::public_key::PublicKey;
 use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::{ProvenOperation, Recipient};
 
+use super::answers::VaultsWord;
 use super::{CardCaller, answers, ask};
 use crate::domain::card::{Action, Card};
 use crate::error::Error;
@@ -38,7 +39,11 @@ pub async fn reveal(
         .reveal(&services.vault_key()?, &card.token, &request)
         .await;
     let sealed = ask::settle(asked, verdict.map_err(Error::from), Attempt::First)?;
-    answers::sealed(&sealed.payload, sealed.vault_proof)
+    let word = VaultsWord {
+        vault_proof: sealed.vault_proof,
+        audit_index: sealed.audit_index,
+    };
+    answers::sealed(&sealed.payload, word)
 }
 
 /// Token, number, CVV and expiry are the vault's to add.

@@ -43,6 +43,7 @@ fn answer() -> Answer {
     Answer {
         status: 201,
         vault_proof: None,
+        audit_index: None,
         body: b"{}".to_vec(),
     }
 }

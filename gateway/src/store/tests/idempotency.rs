@@ -14,6 +14,7 @@ fn answer() -> Answer {
     Answer {
         status: 201,
         vault_proof: Some("proof".to_owned()),
+        audit_index: Some(17),
         body: b"{\"id\":1}".to_vec(),
     }
 }

@@ -56,7 +56,7 @@ pub async fn enrol_key(
     let brought = Brought::judge(vault, &holder, &program, &request).await?;
     event.assurance = Some(brought.assurance.clone());
     vault
-        .attempt(Some(&slot), async || {
+        .attempt(Some((&slot, &event)), async || {
             let holder = vault.holder(&token)?.record;
             let admission = Admission {
                 holder: &holder,

@@ -14,8 +14,8 @@ use shared::mtls::identity::Identity;
 use shared::vault_api::governance::{Approval, ApprovalState, Party, Program, Proposal};
 use time::{Duration, OffsetDateTime};
 
-use crate::audit::chain::hex;
 use crate::audit::event::{Event, Operation, Outcome};
+use crate::audit::note::hex;
 use crate::error::Error;
 use crate::flows::slots;
 use crate::idempotency::Slot;

@@ -10,7 +10,6 @@ use crate::audit::event::Operation;
 use crate::domain::card::StandingRefusal;
 use crate::error::Error;
 use crate::flows::{erase, reveal, sweep};
-use crate::ledger::Link;
 
 #[tokio::test]
 async fn who_still_holds_a_locked_vault_commits_nothing_more() {
@@ -31,13 +30,10 @@ async fn who_still_holds_a_locked_vault_commits_nothing_more() {
             .await,
         Err(Error::Locked)
     ));
-    let mut head = crate::audit::chain::Head::default();
-    while let Some(link) =
-        Link::find(&stage.vault.surroundings.store, &stage.vault.keyring(), head.size).unwrap()
-    {
-        head = head.after(&link.bytes);
-        assert_eq!(head.hash, link.hash, "event {}", head.size - 1);
-    }
+    let head = stage.vault.durable_head().await.unwrap();
+    let size = stage.vault.log(|log| log.size()).unwrap();
+    assert_eq!(stage.vault.log(|log| log.head(size)).unwrap(), head);
+    assert_eq!(stage.vault.surroundings.store.reached().audit_head, head.root);
     assert!(head.size > 10);
 }
 

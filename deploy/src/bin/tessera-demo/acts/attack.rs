@@ -63,9 +63,9 @@ pub(super) async fn audit(cast: &Cast<'_>) -> Result<()> {
         .any(|entry| entry.event.contains("HOLDER_PROOF_REQUIRED"));
     ensure!(refused, "the attack is not in the audit log");
     let found = format!(
-        "{} events, unbroken, head {}… signed by the vault",
+        "{} events, as the signed checkpoint says, root {}…",
         report.events.len(),
-        report.short_head()
+        report.short_root()
     );
     cast.teller
         .act("auditor", "verifies the vault's log", "200", &found);

@@ -325,7 +325,11 @@ async fn proof_and_rate_are_judged_after_the_replay() {
         );
         assert_eq!(desk.count("idempotency").await, 0, "{}", desk.stage.engine);
         let entry = desk.earlier_try().await;
-        let first = answers::sealed("a.b.c.d.e", None).unwrap();
+        let word = answers::VaultsWord {
+            vault_proof: None,
+            audit_index: 17,
+        };
+        let first = answers::sealed("a.b.c.d.e", word).unwrap();
         let mut tx = desk.services().db.begin().await.unwrap();
         idempotency::complete(&mut tx, entry, first.clone())
             .await
