@@ -8,6 +8,7 @@ use shared::problem::{FieldError, Problem, TraceId};
 
 use crate::domain::budget::Exhausted;
 use crate::domain::card::StandingRefusal;
+use crate::keys::keyring::KeyringError;
 
 /// Seconds after which a locked or overloaded vault may be asked again.
 const RETRY_SECONDS: u32 = 5;
@@ -102,6 +103,12 @@ pub enum Error {
     /// A record does not open or does not parse: bit rot, or somebody's hand.
     #[error("corrupt record: {0}")]
     Corrupt(String),
+    /// A record names a key version that the keyring never had, or that was destroyed.
+    #[error("unknown key version: {0}")]
+    UnknownKeyVersion(String),
+    /// A key has sealed as often as it may; a rotation gives it a new version.
+    #[error("{0}")]
+    KeyUsedUp(String),
     /// Something that cannot happen did.
     #[error("internal: {0}")]
     Internal(String),
@@ -113,6 +120,16 @@ impl Error {
         Self::Conflict {
             code,
             message: message.into(),
+        }
+    }
+
+    /// What a value of `what` that does not open is: corrupt, or of a key version that is not there.
+    #[must_use]
+    pub fn of_opening(what: &str, error: &KeyringError) -> Self {
+        let text = format!("{what}: {error}");
+        match error {
+            KeyringError::Version(_) => Self::UnknownKeyVersion(text),
+            _ => Self::Corrupt(text),
         }
     }
 
@@ -146,6 +163,8 @@ impl Error {
             Self::NoSpace => (StatusCode::SERVICE_UNAVAILABLE, "NO_SPACE"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE"),
             Self::Corrupt(_) => (StatusCode::INTERNAL_SERVER_ERROR, "RECORD_CORRUPT"),
+            Self::UnknownKeyVersion(_) => (StatusCode::INTERNAL_SERVER_ERROR, "KEY_VERSION_UNKNOWN"),
+            Self::KeyUsedUp(_) => (StatusCode::SERVICE_UNAVAILABLE, "KEY_USED_UP"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL"),
         }
     }
@@ -178,6 +197,8 @@ impl Error {
             Self::NoSpace => "The vault has no room to write and refuses changes.".into(),
             Self::Store(_) => "The vault's store is not available.".into(),
             Self::Corrupt(_) => "A record failed its integrity check.".into(),
+            Self::UnknownKeyVersion(_) => "A record names a key version that the vault does not have.".into(),
+            Self::KeyUsedUp(_) => "A key has sealed as often as it may and must be rotated.".into(),
             Self::Internal(_) => "An internal error occurred.".into(),
         }
     }

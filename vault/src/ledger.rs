@@ -154,12 +154,6 @@ impl Unseen {
         self.operations.insert(operation);
     }
 
-    /// Nothing was written by others.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.operations.is_empty() && !self.everything
-    }
-
     /// Whether operations of this kind may be among what was written.
     #[must_use]
     pub fn may_hold(&self, operation: Operation) -> bool {

@@ -97,7 +97,12 @@ impl OpenVault {
     /// The store cannot be read, or does not open with these keys.
     pub fn open(surroundings: Surroundings, keyring: Keyring) -> Result<Arc<Self>, Error> {
         let keys = Keys::new(keyring);
-        let records = Records::new(surroundings.store.clone(), keys.clone());
+        let records = Records::new(
+            surroundings.store.clone(),
+            keys.clone(),
+            surroundings.clock.clone(),
+        );
+        records.begin_uses()?;
         let registers = Registers::read(&records)?;
         let now = surroundings.clock.unix_seconds();
         let ledger = Ledger::recover(&surroundings.store, &keys.current(), &registers, now)?;
@@ -132,6 +137,18 @@ impl OpenVault {
     #[must_use]
     pub fn keyring(&self) -> Arc<Keyring> {
         self.keys.current()
+    }
+
+    /// Puts in force what the store holds of the keyring, after a transaction changed it. Done on the commit thread once
+    /// more: whatever was sealed by the former keyring is committed by then, and a scan that begins now sees it.
+    ///
+    /// # Errors
+    /// The keyring does not open; the store's.
+    pub async fn exchange_keys(self: &Arc<Self>) -> Result<(), Error> {
+        let records = self.records.clone();
+        let refreshed = tokio::task::spawn_blocking(move || records.refresh_keys()).await;
+        refreshed.map_err(|error| Error::Internal(error.to_string()))??;
+        self.transact(|_| Ok(())).await
     }
 
     /// Programs and parties.
@@ -177,8 +194,14 @@ impl OpenVault {
                 return Err(Error::Locked);
             }
             vault.catch_up(tx)?;
+            if tx.keyring().is_used_up() && !event.operation.is_of_officers() {
+                return Err(Error::KeyUsedUp(
+                    "the records key has sealed as often as it may".to_owned(),
+                ));
+            }
             let value = work(tx, &mut event)?;
             vault.record(tx, &event)?;
+            vault.record_others(tx)?;
             Ok(value)
         };
         self.records.transact(commit).await
@@ -199,7 +222,9 @@ impl OpenVault {
                 return Err(Error::Locked);
             }
             vault.catch_up(tx)?;
-            work(tx)
+            let value = work(tx)?;
+            vault.record_others(tx)?;
+            Ok(value)
         };
         self.records.transact(commit).await
     }
@@ -244,12 +269,25 @@ impl OpenVault {
     }
 
     fn catch_up(&self, tx: &mut Tx<'_, '_>) -> Result<(), Error> {
-        let unseen = self.ledger.catch_up(tx, &self.registers.load(), self.now())?;
-        if !unseen.is_empty() {
-            let keys = unseen.may_hold(Operation::RotateKey);
-            tracing::debug!(keys, "caught up with what another process wrote");
+        let shared = self.surroundings.store.is_shared();
+        match self.ledger.catch_up(tx, &self.registers.load(), self.now()) {
+            Ok(unseen) if !shared || !unseen.may_hold(Operation::RotateKey) => Ok(()),
+            // What this transaction would seal must be sealed by the new keys; and what another process sealed by them
+            // opens with nothing else.
+            Ok(_) | Err(Error::UnknownKeyVersion(_)) => {
+                let refreshed = self.keys.refresh_in(tx.parts().0, self.now());
+                refreshed.map_err(|error| Error::Corrupt(error.to_string()))?;
+                Err(Error::Raced)
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    /// Writes what the transaction wants written besides its operation.
+    fn record_others(&self, tx: &mut Tx<'_, '_>) -> Result<(), Error> {
+        tx.take_events()
+            .iter()
+            .try_for_each(|event| self.record(tx, event).map(drop))
     }
 
     fn record(&self, tx: &mut Tx<'_, '_>, event: &Event) -> Result<Head, Error> {

@@ -3,15 +3,19 @@
 
 use std::ops::Bound;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use shared::clock::Clock;
 use zeroize::Zeroizing;
 
+use crate::audit::event::Event;
+use crate::crypto::aead;
 use crate::crypto::fingerprint::PanFingerprint;
 use crate::error::Error;
 use crate::keys::data_key::WrappedDataKey;
 use crate::keys::handle::Keys;
-use crate::keys::keyring::Keyring;
+use crate::keys::header::{KeyId, KeyPurpose, WrappedKeyError};
+use crate::keys::keyring::{Keyring, KeyringError};
 use crate::store::{CommitError, Store, Tree, Txn, TxnError};
 
 /// A kind of record: where it lies and under which key.
@@ -34,13 +38,14 @@ pub struct Stored<R> {
 pub struct Records {
     store: Store,
     keys: Keys,
+    clock: Clock,
 }
 
 impl Records {
     /// Reads `store` with the keyring in force.
     #[must_use]
-    pub fn new(store: Store, keys: Keys) -> Self {
-        Self { store, keys }
+    pub const fn new(store: Store, keys: Keys, clock: Clock) -> Self {
+        Self { store, keys, clock }
     }
 
     /// The record under `key`; only what is durable is seen.
@@ -48,17 +53,37 @@ impl Records {
     /// # Errors
     /// The store cannot be read, or the record does not open.
     pub fn get<R: Record>(&self, key: &[u8]) -> Result<Option<Stored<R>>, Error> {
-        let Some(sealed) = self
-            .store
-            .get(R::TREE, key)
-            .map_err(|error| Error::Store(error.to_string()))?
-        else {
+        match self.read(key) {
+            // A rotation may have moved the value meanwhile and destroyed its key, or another process may have renewed
+            // the key that this one has not read yet.
+            Err(Error::UnknownKeyVersion(_)) => {
+                if self.store.is_shared() {
+                    self.refresh_keys()?;
+                }
+                self.read(key)
+            }
+            other => other,
+        }
+    }
+
+    fn read<R: Record>(&self, key: &[u8]) -> Result<Option<Stored<R>>, Error> {
+        let sealed = self.store.get(R::TREE, key);
+        let Some(sealed) = sealed.map_err(|error| Error::Store(error.to_string()))? else {
             return Ok(None);
         };
         Ok(Some(Stored {
             record: open(&self.keys.current(), key, &sealed)?,
             sealed,
         }))
+    }
+
+    /// Puts in force what the store holds of the keyring.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn refresh_keys(&self) -> Result<(), Error> {
+        let refreshed = self.keys.refresh(&self.store, self.clock.unix_seconds());
+        refreshed.map_err(|error| Error::Corrupt(error.to_string()))
     }
 
     /// Up to `limit` records whose keys start with `prefix`, from `from` on.
@@ -89,14 +114,22 @@ impl Records {
             .commit(move |txn| {
                 // Taken on the commit thread: whatever is sealed here is sealed by the key that is active now.
                 let keyring = keys.current();
-                work(&mut Tx {
+                let mut tx = Tx {
                     txn,
                     keyring: &keyring,
                     audit_index: 0,
-                })
+                    events: Vec::new(),
+                };
+                let value = work(&mut tx)?;
+                let written = tx.write_uses()?;
+                Ok::<_, Error>((value, keyring, written))
             })
             .await;
-        committed.map_err(commit_error)?
+        let (value, keyring, written) = committed.map_err(commit_error)??;
+        for (key, more, sum) in written {
+            keyring.uses().wrote(key, more, sum);
+        }
+        Ok(value)
     }
 }
 
@@ -105,6 +138,7 @@ pub struct Tx<'a, 't> {
     txn: &'a mut Txn<'t>,
     keyring: &'a Keyring,
     audit_index: u64,
+    events: Vec<Event>,
 }
 
 impl<'a, 't> Tx<'a, 't> {
@@ -208,6 +242,52 @@ impl<'a, 't> Tx<'a, 't> {
         (self.txn, self.keyring)
     }
 
+    /// Changes the keyring in this transaction; in force after it through [`crate::open_vault::OpenVault::exchange_keys`].
+    ///
+    /// # Errors
+    /// [`Error::Raced`] when the keyring was changed since the one in force was opened.
+    pub fn change_keys<T>(
+        &mut self,
+        change: impl FnOnce(&Keyring, &mut Txn<'_>) -> Result<T, KeyringError>,
+    ) -> Result<T, Error> {
+        change(self.keyring, self.txn).map_err(|error| match error {
+            KeyringError::NotOneActive(..) | KeyringError::Wrapped(WrappedKeyError::OtherEpoch { .. }) => {
+                Error::Raced
+            }
+            other => internal(other),
+        })
+    }
+
+    /// Bytes as they lie in the store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn get_sealed(&mut self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.txn.get(tree, key)?)
+    }
+
+    /// Writes bytes that were sealed elsewhere, under the keys that are active now.
+    ///
+    /// # Errors
+    /// [`Error::Raced`] for a value that an earlier key sealed: nothing new may refer to a retiring key.
+    pub fn put_sealed(&mut self, tree: Tree, key: &[u8], sealed: Vec<u8>) -> Result<(), Error> {
+        let version = aead::key_version(&sealed).map_err(internal)?;
+        if version != self.keyring.active_records_key() {
+            return Err(Error::Raced);
+        }
+        Ok(self.txn.put(tree, key, sealed)?)
+    }
+
+    /// Has an event of the vault's own written with this transaction, behind the operation's.
+    pub fn also(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// The events that [`Tx::also`] collected.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
     /// Deletes bytes that were sealed elsewhere (wrapped keys).
     ///
     /// # Errors
@@ -227,7 +307,7 @@ impl<'a, 't> Tx<'a, 't> {
         let opened = self.keyring.open_record(tree, key, &sealed);
         opened
             .map(Some)
-            .map_err(|error| Error::Corrupt(format!("{}: {error}", tree.name())))
+            .map_err(|error| Error::of_opening(tree.name(), &error))
     }
 
     /// Seals and writes a value that is no record.
@@ -262,12 +342,63 @@ impl<'a, 't> Tx<'a, 't> {
     }
 }
 
+/// How often a key has sealed, all processes together.
+#[derive(Serialize, Deserialize)]
+struct KeyUses {
+    key: KeyId,
+    uses: u64,
+}
+
+impl Record for KeyUses {
+    const TREE: Tree = Tree::Counters;
+    fn key(&self) -> Vec<u8> {
+        uses_key(self.key)
+    }
+}
+
+/// No card token begins like this.
+fn uses_key(key: KeyId) -> Vec<u8> {
+    format!("uses/{}/{}", key.purpose.as_str(), key.version).into_bytes()
+}
+
+impl Tx<'_, '_> {
+    /// Writes down the uses of keys that came together.
+    fn write_uses(&mut self) -> Result<Vec<(KeyId, u64, u64)>, Error> {
+        let mut written = Vec::new();
+        for (key, more) in self.keyring.uses().due() {
+            let before: Option<KeyUses> = self.get(&uses_key(key))?;
+            let uses = before.map_or(0, |record| record.uses).saturating_add(more);
+            self.put(&KeyUses { key, uses })?;
+            written.push((key, more, uses));
+        }
+        Ok(written)
+    }
+}
+
+impl Records {
+    /// Takes over the counts that were written before this process began.
+    ///
+    /// # Errors
+    /// A count cannot be read.
+    pub fn begin_uses(&self) -> Result<(), Error> {
+        let keyring = self.keys.current();
+        for header in keyring.headers() {
+            if !matches!(header.id.purpose, KeyPurpose::CardKek | KeyPurpose::Records) {
+                continue;
+            }
+            let stored = self.get::<KeyUses>(&uses_key(header.id))?;
+            if let Some(stored) = stored {
+                keyring.uses().begin_at(header.id, stored.record.uses);
+            }
+        }
+        Ok(())
+    }
+}
+
 fn open<R: Record>(keyring: &Keyring, key: &[u8], sealed: &[u8]) -> Result<R, Error> {
-    let corrupt = |error: &dyn std::fmt::Display| Error::Corrupt(format!("{}: {error}", R::TREE.name()));
-    let plain = keyring
-        .open_record(R::TREE, key, sealed)
-        .map_err(|error| corrupt(&error))?;
-    serde_json::from_slice(&plain).map_err(|error| corrupt(&error))
+    let plain = keyring.open_record(R::TREE, key, sealed);
+    let plain = plain.map_err(|error| Error::of_opening(R::TREE.name(), &error))?;
+    serde_json::from_slice(&plain).map_err(|error| Error::Corrupt(format!("{}: {error}", R::TREE.name())))
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {

@@ -94,6 +94,30 @@ pub enum Operation {
     ExcessRefusals,
 }
 
+impl Operation {
+    /// What officers do, and what follows from it: not refused when a key is used up, since it ends that.
+    #[must_use]
+    pub const fn is_of_officers(self) -> bool {
+        matches!(
+            self,
+            Self::Start
+                | Self::GiveShare
+                | Self::Unlock
+                | Self::Lock
+                | Self::Propose
+                | Self::Approve
+                | Self::ReadAudit
+                | Self::ReadRegister
+                | Self::RotateKey
+                | Self::ChangeJob
+                | Self::ChangeSlot
+                | Self::FetchShare
+                | Self::DrillSlot
+                | Self::CorruptRecord
+        )
+    }
+}
+
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -58,8 +58,9 @@ impl Source for Durable<'_> {
             return Ok(None);
         };
         let opened = self.keyring.open_record(tree, key, &sealed);
-        let corrupt = |error| Error::Corrupt(format!("{}: {error}", tree.name()));
-        opened.map(Some).map_err(corrupt)
+        opened
+            .map(Some)
+            .map_err(|error| Error::of_opening(tree.name(), &error))
     }
 }
 
@@ -75,6 +76,9 @@ impl<S: Source> Log<S> {
         let found = self.0.value(Tree::Audit, &index.to_be_bytes());
         found.map_err(|error| match error {
             Error::Corrupt(reason) => Error::Corrupt(format!("audit event {index}: {reason}")),
+            Error::UnknownKeyVersion(reason) => {
+                Error::UnknownKeyVersion(format!("audit event {index}: {reason}"))
+            }
             other => other,
         })
     }

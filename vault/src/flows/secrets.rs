@@ -11,7 +11,7 @@ use crate::domain::pan::Pan;
 use crate::domain::pin::Pin;
 use crate::error::Error;
 use crate::keys::data_key::{DataKey, WrappedDataKey};
-use crate::keys::keyring::Keyring;
+use crate::keys::keyring::{Keyring, KeyringError};
 use crate::open_vault::OpenVault;
 use crate::store::Tree;
 
@@ -45,7 +45,8 @@ impl CardSecrets {
         program: &ProgramName,
         card: &CardToken,
     ) -> Result<(Self, WrappedDataKey), Error> {
-        let (data_key, wrapped) = keyring.new_data_key(program, card).map_err(internal)?;
+        let created = keyring.new_data_key(program, card);
+        let (data_key, wrapped) = created.map_err(of_wrapping)?;
         Ok((Self { data_key }, wrapped))
     }
 
@@ -62,7 +63,7 @@ impl CardSecrets {
         let wrapped = wrapped.ok_or_else(|| Error::Corrupt("data key missing".to_owned()))?;
         let data_key = keyring.unwrap_data_key(program, card, &WrappedDataKey::from_bytes(wrapped));
         Ok(Self {
-            data_key: data_key.map_err(|error| corrupt("data key", &error))?,
+            data_key: data_key.map_err(|error| Error::of_opening("data key", &error))?,
         })
     }
 
@@ -134,6 +135,14 @@ impl CardSecrets {
         let sealed = sealed.ok_or_else(|| Error::Corrupt("a sealed field is missing".to_owned()))?;
         let opened = self.data_key.open(field, sealed.version, &sealed.sealed.0);
         opened.map_err(|error| corrupt("sealed field", &error))
+    }
+}
+
+/// Why a data key could not be wrapped.
+pub(super) fn of_wrapping(error: KeyringError) -> Error {
+    match error {
+        KeyringError::UsedUp(_) => Error::KeyUsedUp(error.to_string()),
+        other => internal(other),
     }
 }
 

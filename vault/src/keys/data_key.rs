@@ -12,8 +12,10 @@ use crate::crypto::aead::{self, Format, SealingKey};
 use crate::environment::Environment;
 use crate::secret::SecretBytes;
 
-/// A card keeps its data key for life, so that there is one version of it. The number is in the format all the same.
-const DATA_KEY_VERSION: u32 = 1;
+/// The version of a new card's data key. Full re-encryption gives the card the next one; the fields name theirs, so that
+/// fields and data key of two moments are told from corrupt ones.
+pub(super) const FIRST_VERSION: u32 = 1;
+const KEY_BYTES: usize = 32;
 
 /// The unwrapped data key of one card; knows its card, so that it cannot seal for another.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub struct DataKey {
     environment: Environment,
     program: ProgramName,
     card: CardToken,
+    version: u32,
     key: SecretBytes<32>,
     rng: SystemRandom,
 }
@@ -30,6 +33,7 @@ impl DataKey {
         environment: Environment,
         program: &ProgramName,
         card: &CardToken,
+        version: u32,
         key: SecretBytes<32>,
         rng: SystemRandom,
     ) -> Self {
@@ -37,9 +41,49 @@ impl DataKey {
             environment,
             program: program.clone(),
             card: card.clone(),
+            version,
             key,
             rng,
         }
+    }
+
+    /// What is wrapped: `version(4, big-endian) ‖ key(32)`.
+    pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4 + KEY_BYTES));
+        bytes.extend_from_slice(&self.version.to_be_bytes());
+        bytes.extend_from_slice(self.key.expose());
+        bytes
+    }
+
+    pub(super) fn from_bytes(
+        environment: Environment,
+        program: &ProgramName,
+        card: &CardToken,
+        bytes: &[u8],
+        rng: SystemRandom,
+    ) -> Option<Self> {
+        let (version, key) = bytes.split_first_chunk::<4>()?;
+        let key = SecretBytes::from_slice(key)?;
+        Some(Self::new(
+            environment,
+            program,
+            card,
+            u32::from_be_bytes(*version),
+            key,
+            rng,
+        ))
+    }
+
+    /// Counts from 1, one more with each full re-encryption.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Whether a field was sealed under this key, by the version that it names.
+    #[must_use]
+    pub fn fits(&self, sealed: &[u8]) -> bool {
+        aead::key_version(sealed).is_ok_and(|version| version == self.version)
     }
 
     /// Seals a field. `record_version` counts how often the field was written.
@@ -77,7 +121,7 @@ impl DataKey {
         SealingKey {
             format: Format::Direct,
             environment: self.environment,
-            version: DATA_KEY_VERSION,
+            version: self.version,
             key: self.key.expose(),
         }
     }

@@ -12,6 +12,7 @@ use ring::rand::SecureRandom;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::crypto::CryptoError;
 use crate::secret::{RandomFailed, SecretBytes};
 
 /// The first epoch of a new vault.
@@ -49,6 +50,19 @@ impl EpochSecret {
 
     pub(super) fn expose(&self) -> &[u8; SECRET_BYTES] {
         self.secret.expose()
+    }
+
+    /// The secret of the epoch after this one.
+    pub(super) fn next(number: u32, rng: &dyn SecureRandom) -> Result<Self, RandomFailed> {
+        Ok(Self {
+            number: number.saturating_add(1),
+            secret: SecretBytes::random(rng)?,
+        })
+    }
+
+    /// A secret as it was handed over or kept in escrow.
+    pub(super) fn from_parts(number: u32, secret: &[u8]) -> Option<Self> {
+        SecretBytes::from_slice(secret).map(|secret| Self { number, secret })
     }
 
     /// `magic ‖ number(4, big-endian) ‖ secret ‖ first 8 bytes of SHA-256 of all before`.
@@ -105,12 +119,18 @@ pub enum EpochError {
     /// A copy that is cut, changed or something else.
     #[error("{0} is not an intact epoch secret; move it away to have it restored from the other copy")]
     Damaged(PathBuf),
-    /// Two intact copies with different content.
+    /// Two intact copies with different secrets of one epoch.
     #[error("{0} and {1} hold different epoch secrets")]
     Disagree(PathBuf, PathBuf),
+    /// The copies are of other epochs than the store.
+    #[error("the store is of epoch {0}, and no copy of the epoch secret is")]
+    OtherEpoch(u32),
     /// Others than the owner may read a copy.
     #[error("{0} may be read by others than its owner: its mode must be 0600")]
     Readable(PathBuf),
+    /// An escrow does not seal.
+    #[error("the escrow of an epoch secret: {0}")]
+    Escrow(CryptoError),
     /// The operating system refused.
     #[error("{0}: {1}")]
     Io(PathBuf, #[source] io::Error),
@@ -168,29 +188,85 @@ impl EpochFiles {
         self.0.iter().for_each(|path| remove_own(path));
     }
 
-    /// Reads the secret. All copies must agree; a missing one is written anew from another, with a warning.
+    /// Reads the secrets: one, or during a change of epoch two. What the copies hold of one epoch must agree; a missing
+    /// copy is written anew from the others, with a warning.
     ///
     /// # Errors
     /// [`EpochError`].
-    pub fn load(&self) -> Result<EpochSecret, EpochError> {
-        let mut found: Option<(&PathBuf, EpochSecret)> = None;
+    pub fn load(&self) -> Result<EpochSecrets, EpochError> {
+        let mut found: Vec<(&PathBuf, EpochSecret)> = Vec::new();
         let mut missing = Vec::new();
         for path in &self.0 {
-            match (read(path)?, &found) {
-                (None, _) => missing.push(path),
-                (Some(secret), None) => found = Some((path, secret)),
-                (Some(secret), Some((first, agreed))) if secret != *agreed => {
-                    return Err(EpochError::Disagree((*first).clone(), path.clone()));
+            let Some(secrets) = read(path)? else {
+                missing.push(path);
+                continue;
+            };
+            for secret in secrets {
+                match found.iter().find(|(_, known)| known.number == secret.number) {
+                    Some((first, known)) if *known != secret => {
+                        return Err(EpochError::Disagree((*first).clone(), path.clone()));
+                    }
+                    Some(_) => {}
+                    None => found.push((path, secret)),
                 }
-                (Some(_), Some(_)) => {}
             }
         }
-        let (_, secret) = found.ok_or(EpochError::Missing)?;
+        if found.is_empty() {
+            return Err(EpochError::Missing);
+        }
+        let mut secrets: Vec<EpochSecret> = found.into_iter().map(|(_, secret)| secret).collect();
+        secrets.sort_by_key(EpochSecret::number);
         for path in missing {
-            write_new(path, &secret)?;
+            replace(path, &secrets.iter().collect::<Vec<_>>())?;
             tracing::warn!(path = %path.display(), "a copy of the epoch secret was missing and has been restored");
         }
-        Ok(secret)
+        Ok(EpochSecrets {
+            files: self.clone(),
+            secrets,
+        })
+    }
+
+    /// Writes the secret of the next epoch beside the present one, into all copies.
+    pub(super) fn add(&self, next: &EpochSecret) -> Result<(), EpochError> {
+        let present = self.load()?;
+        let mut secrets: Vec<&EpochSecret> = present
+            .secrets
+            .iter()
+            .filter(|secret| secret.number < next.number)
+            .collect();
+        secrets.push(next);
+        self.0.iter().try_for_each(|path| replace(path, &secrets))
+    }
+
+    /// Drops every secret but this one from all copies; the former files are overwritten. Does nothing where that is so
+    /// already.
+    pub(super) fn settle(&self, secret: &EpochSecret) -> Result<(), EpochError> {
+        for path in &self.0 {
+            let held = read(path).ok().flatten().unwrap_or_default();
+            if held.len() != 1 || held.first() != Some(secret) {
+                replace(path, &[secret])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the copies hold: the secret of one epoch, or of two while one is being replaced.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EpochSecrets {
+    pub(super) files: EpochFiles,
+    pub(super) secrets: Vec<EpochSecret>,
+}
+
+impl EpochSecrets {
+    /// The secret of an epoch, if it is here.
+    pub(super) fn of(&self, number: u32) -> Option<&EpochSecret> {
+        self.secrets.iter().find(|secret| secret.number == number)
+    }
+
+    /// The newest secret that is not newer than `number`: with it a handed-over one may open.
+    pub(super) fn before(&self, number: u32) -> Option<&EpochSecret> {
+        self.secrets.iter().rfind(|secret| secret.number < number)
     }
 }
 
@@ -208,7 +284,7 @@ fn resolved(path: PathBuf) -> PathBuf {
     path
 }
 
-fn read(path: &Path) -> Result<Option<EpochSecret>, EpochError> {
+fn read(path: &Path) -> Result<Option<Vec<EpochSecret>>, EpochError> {
     let io_error = |error| EpochError::Io(path.to_owned(), error);
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -219,16 +295,67 @@ fn read(path: &Path) -> Result<Option<EpochSecret>, EpochError> {
     if facts.permissions().mode() & 0o077 != 0 {
         return Err(EpochError::Readable(path.to_owned()));
     }
-    let mut bytes = Zeroizing::new([0; FILE_BYTES]);
-    let whole = facts.len() == FILE_BYTES as u64 && file.read_exact(&mut *bytes).is_ok();
-    let secret = if whole {
-        EpochSecret::from_file_bytes(&*bytes)
-    } else {
-        None
-    };
-    secret
-        .map(Some)
-        .ok_or_else(|| EpochError::Damaged(path.to_owned()))
+    let damaged = || EpochError::Damaged(path.to_owned());
+    let length = usize::try_from(facts.len()).map_err(|_| damaged())?;
+    if length != FILE_BYTES && length != 2 * FILE_BYTES {
+        return Err(damaged());
+    }
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    file.read_exact(&mut bytes).map_err(io_error)?;
+    let secrets: Option<Vec<EpochSecret>> = bytes
+        .chunks(FILE_BYTES)
+        .map(EpochSecret::from_file_bytes)
+        .collect();
+    secrets.map(Some).ok_or_else(damaged)
+}
+
+/// Puts a file with these secrets in the place of what is at `path`: the new one is whole and durable before it takes
+/// the name, and what had the name is overwritten afterwards. (On flash and copying file systems overwriting promises
+/// nothing; there the volume must be one that is encrypted or thrown away.)
+fn replace(path: &Path, secrets: &[&EpochSecret]) -> Result<(), EpochError> {
+    let io_error = |error| EpochError::Io(path.to_owned(), error);
+    let former = OpenOptions::new().write(true).open(path).ok();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES));
+    secrets
+        .iter()
+        .for_each(|secret| bytes.extend_from_slice(&secret.to_file_bytes()));
+    write_over(path, &bytes).map_err(io_error)?;
+    if let Some(former) = former
+        && let Err(error) = overwrite(former)
+    {
+        tracing::warn!(path = %path.display(), %error, "a former epoch secret was unlinked but not overwritten");
+    }
+    Ok(())
+}
+
+/// Makes `path` hold `bytes`, durably, all or nothing.
+pub(super) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let beside = PathBuf::from(name);
+    // One that a crash left behind was never anybody's secret, or is written again now.
+    let _ = std::fs::remove_file(&beside);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    sync_parent(path)
+}
+
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Overwrites a file that has lost its name.
+pub(super) fn overwrite(mut file: File) -> io::Result<()> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()
 }
 
 fn write_new(path: &Path, secret: &EpochSecret) -> Result<(), EpochError> {
@@ -248,10 +375,7 @@ fn write_new(path: &Path, secret: &EpochSecret) -> Result<(), EpochError> {
     let written = file
         .write_all(&secret.to_file_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-        });
+        .and_then(|()| sync_parent(path));
     written.map_err(|error| {
         remove_own(path);
         io_error(error)
@@ -293,6 +417,58 @@ mod tests {
         EpochSecret::first(&SystemRandom::new()).unwrap()
     }
 
+    fn secret_again(secret: &EpochSecret) -> EpochSecret {
+        EpochSecret::from_parts(secret.number, secret.expose()).unwrap()
+    }
+
+    fn next(secret: &EpochSecret) -> EpochSecret {
+        EpochSecret::next(secret.number, &SystemRandom::new()).unwrap()
+    }
+
+    #[test]
+    fn a_change_of_epoch_survives_a_crash_at_every_step() {
+        let place = place(2);
+        let (first, second) = {
+            let first = secret();
+            let second = next(&first);
+            (first, second)
+        };
+        place.files.create(&first).unwrap();
+        // One copy has both, the other the former alone.
+        replace(&place.files.paths()[0], &[&first, &second]).unwrap();
+        let loaded = place.files.load().unwrap();
+        assert_eq!(loaded.of(1), Some(&first));
+        assert_eq!(loaded.of(2), Some(&second));
+        place.files.add(&second).unwrap();
+        assert_eq!(place.files.load().unwrap().secrets.len(), 2);
+        // One copy has dropped the former.
+        replace(&place.files.paths()[0], &[&second]).unwrap();
+        assert_eq!(place.files.load().unwrap().of(2), Some(&second));
+        place.files.settle(&second).unwrap();
+        for path in place.files.paths() {
+            assert_eq!(read(path).unwrap().unwrap(), [secret_again(&second)]);
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(!path.with_file_name(format!("{name}.new")).exists());
+        }
+        // A change that was prepared and never came about is dropped.
+        let third = next(&second);
+        place.files.add(&third).unwrap();
+        place.files.settle(&second).unwrap();
+        assert_eq!(place.files.load().unwrap().secrets, [second]);
+    }
+
+    #[test]
+    fn a_dropped_secret_is_overwritten() {
+        let place = place(1);
+        let (first, path) = (secret(), &place.files.paths()[0]);
+        place.files.create(&first).unwrap();
+        let mut former = File::open(path).unwrap();
+        place.files.settle(&next(&first)).unwrap();
+        let mut bytes = Vec::new();
+        former.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, [0; FILE_BYTES]);
+    }
+
     #[test]
     fn all_copies_hold_the_secret_for_the_owner_alone() {
         let place = place(2);
@@ -300,9 +476,9 @@ mod tests {
         place.files.create(&secret).unwrap();
         for path in place.files.paths() {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-            assert_eq!(read(path).unwrap().unwrap(), secret);
+            assert_eq!(read(path).unwrap().unwrap(), [secret_again(&secret)]);
         }
-        assert_eq!(place.files.load().unwrap(), secret);
+        assert_eq!(place.files.load().unwrap().secrets, [secret_again(&secret)]);
         assert_eq!(
             format!("{secret:?}"),
             "EpochSecret { number: 1, secret: SecretBytes }"
@@ -316,8 +492,8 @@ mod tests {
         place.files.create(&secret).unwrap();
         for path in place.files.paths() {
             fs::remove_file(path).unwrap();
-            assert_eq!(place.files.load().unwrap(), secret);
-            assert_eq!(read(path).unwrap().unwrap(), secret);
+            assert_eq!(place.files.load().unwrap().secrets, [secret_again(&secret)]);
+            assert_eq!(read(path).unwrap().unwrap(), [secret_again(&secret)]);
         }
         place
             .files

@@ -26,9 +26,21 @@ pub enum KeyPurpose {
     Jwe,
     /// An Ed25519 key pair that signs checkpoints of the audit log.
     Audit,
+    /// The epoch: no key of the keyring's, but its number and since when it wraps the others.
+    Epoch,
 }
 
 impl KeyPurpose {
+    /// Every purpose.
+    pub const ALL: [Self; 6] = [
+        Self::CardKek,
+        Self::Records,
+        Self::Fingerprint,
+        Self::Jwe,
+        Self::Audit,
+        Self::Epoch,
+    ];
+
     /// The purpose in logs and store keys.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +50,7 @@ impl KeyPurpose {
             Self::Fingerprint => "fingerprint",
             Self::Jwe => "jwe",
             Self::Audit => "audit",
+            Self::Epoch => "epoch",
         }
     }
 }
@@ -136,17 +149,27 @@ impl KeyHeader {
         Ok([&length.to_be_bytes()[..], &header, &wrapped].concat())
     }
 
+    /// The epoch under whose secret a stored record is wrapped.
+    pub(super) fn epoch_of(record: &[u8]) -> Result<u32, WrappedKeyError> {
+        let (_, wrapped) = Self::split(record)?;
+        aead::key_version(wrapped).map_err(|_| WrappedKeyError::Malformed)
+    }
+
+    fn split(record: &[u8]) -> Result<(&[u8], &[u8]), WrappedKeyError> {
+        let (length, rest) = record
+            .split_first_chunk::<2>()
+            .ok_or(WrappedKeyError::Malformed)?;
+        rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+            .ok_or(WrappedKeyError::Malformed)
+    }
+
     /// Reads a stored record and unwraps its material.
     pub(super) fn unwrap(
         store_key: &[u8],
         record: &[u8],
         wrapping: &WrappingKey,
     ) -> Result<(Self, Zeroizing<Vec<u8>>), WrappedKeyError> {
-        let (length, rest) = record
-            .split_first_chunk::<2>()
-            .ok_or(WrappedKeyError::Malformed)?;
-        let split = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)));
-        let (header_bytes, wrapped) = split.ok_or(WrappedKeyError::Malformed)?;
+        let (header_bytes, wrapped) = Self::split(record)?;
         let header: Self = serde_json::from_slice(header_bytes).map_err(|_| WrappedKeyError::Malformed)?;
         if header.id.store_key() != store_key {
             return Err(WrappedKeyError::Malformed);

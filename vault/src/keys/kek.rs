@@ -32,7 +32,7 @@ impl CardKek {
         &self,
         program: &ProgramName,
         card: &CardToken,
-        data_key: &[u8; 32],
+        data_key: &[u8],
         rng: &dyn SecureRandom,
     ) -> Result<Vec<u8>, CryptoError> {
         self.sealing_key()

@@ -11,14 +11,16 @@ use shared::jwe::{InvalidPrivateKey, RsaPrivateKey};
 use zeroize::Zeroizing;
 
 use super::audit_key::AuditKey;
-use super::data_key::{DataKey, WrappedDataKey};
-use super::epoch::EpochSecret;
+use super::data_key::{DataKey, FIRST_VERSION, WrappedDataKey};
+use super::epoch::{EpochError, EpochFiles, EpochSecret, EpochSecrets};
+use super::handover;
 use super::header::{KeyHeader, KeyId, KeyPurpose, KeyState, WrappedKeyError};
 use super::jwe_keys::{JweKeys, NewJweKey};
 use super::kek::CardKek;
 use super::records::RecordsKey;
 use super::root::{KeyMemoryError, RootKey, WrappingKey, key_from};
 use super::slot::{self, SlotError};
+use super::uses::Uses;
 use super::versions::{Older, VersionError, Versions};
 use crate::crypto::CryptoError;
 use crate::crypto::aead;
@@ -28,7 +30,7 @@ use crate::secret::SecretBytes;
 use crate::store::{EngineError, Entry, Store, Tree, Txn, TxnError};
 
 /// More keys than any life of rotations makes.
-const MAX_KEYS: usize = 10_000;
+pub(super) const MAX_KEYS: usize = 10_000;
 
 /// Why a keyring does not open, or an operation with it failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,15 @@ pub enum KeyringError {
     /// The key of the audit log's checkpoints does not parse.
     #[error("the audit key in the keyring is not an Ed25519 key pair")]
     AuditKey,
+    /// The files of the epoch secret.
+    #[error(transparent)]
+    Epoch(#[from] EpochError),
+    /// A keyring that was made without epoch files cannot change its epoch.
+    #[error("the keyring knows no epoch files")]
+    NoEpochFiles,
+    /// A key has sealed as often as it may (SP 800-38D §8.3).
+    #[error("{0} has sealed as often as it may")]
+    UsedUp(KeyId),
     /// Randomness, memory or a value that does not open.
     #[error(transparent)]
     Key(#[from] KeyMemoryError),
@@ -71,16 +82,19 @@ impl From<CryptoError> for KeyringError {
 /// All keys of an unlocked vault.
 #[derive(Debug)]
 pub struct Keyring {
-    environment: Environment,
-    root: Arc<RootKey>,
-    wrapping: Arc<WrappingKey>,
+    pub(super) environment: Environment,
+    pub(super) root: Arc<RootKey>,
+    pub(super) wrapping: Arc<WrappingKey>,
     card_keks: Versions<CardKek>,
     records: Versions<RecordsKey>,
     fingerprints: Versions<FingerprintKey>,
     jwe: JweKeys,
     audit: Versions<AuditKey>,
-    headers: Vec<KeyHeader>,
-    rng: SystemRandom,
+    pub(super) headers: Vec<KeyHeader>,
+    /// Where the epoch secret is kept; none for a keyring that was made from entries alone.
+    pub(super) epoch_files: Option<EpochFiles>,
+    pub(super) uses: Arc<Uses>,
+    pub(super) rng: SystemRandom,
 }
 
 impl Keyring {
@@ -100,11 +114,16 @@ impl Keyring {
             symmetric(KeyPurpose::Fingerprint)?,
             (KeyPurpose::Jwe, Zeroizing::new(jwe.material().to_vec())),
             (KeyPurpose::Audit, AuditKey::generate(rng)?),
+            (KeyPurpose::Epoch, Zeroizing::default()),
         ];
         let wrap = |(purpose, material): &(KeyPurpose, Zeroizing<Vec<u8>>)| {
             let id = KeyId {
                 purpose: *purpose,
-                version: 1,
+                version: if *purpose == KeyPurpose::Epoch {
+                    wrapping.epoch()
+                } else {
+                    1
+                },
             };
             let header = KeyHeader {
                 id,
@@ -117,93 +136,72 @@ impl Keyring {
     }
 
     /// Opens the keyring of a store: checks every slot against the root key, then unwraps every key. The root key stays
-    /// in locked memory as long as the keyring: new slots and a new epoch need it. `now` in Unix seconds decides which older JWE keys still open. Parses RSA keys: call it off the async
-    /// threads.
+    /// in locked memory as long as the keyring: new slots and a new epoch need it. Where a change of epoch was cut short,
+    /// it is brought to its end. `now` in Unix seconds decides which older JWE keys still open. Parses RSA keys, reads
+    /// and writes files: call it off the async threads.
     ///
     /// # Errors
     /// [`KeyringError`].
     pub fn open(
         environment: Environment,
         root: RootKey,
-        epoch: &EpochSecret,
+        epoch: &EpochSecrets,
         store: &Store,
         now: i64,
         rng: SystemRandom,
     ) -> Result<Self, KeyringError> {
-        slot::verify_all(&root, &all(store, Tree::Slots)?)?;
-        let wrapping = Arc::new(root.wrapping_key(environment, epoch)?);
         let entries = all(store, Tree::Keks)?;
-        Self::unwrap(environment, Arc::new(root), wrapping, &entries, now, rng)
+        let found = handover::find(environment, &Arc::new(root), None, epoch, &entries)?;
+        slot::verify_all(&found.root, &all(store, Tree::Slots)?)?;
+        let wrapping = Arc::new(found.wrapping);
+        let mut keyring = Self::unwrap(environment, found.root, wrapping, &entries, now, rng)?;
+        keyring.epoch_files = Some(epoch.files.clone());
+        keyring.settle_or_warn(&found.secret);
+        Ok(keyring)
     }
 
     /// The keyring as the store has it now: after a key was replaced, or when a grace time ended. `now` in Unix seconds.
+    /// May read and write the epoch files.
     ///
     /// # Errors
     /// [`KeyringError`].
     pub fn reopen(&self, store: &Store, now: i64) -> Result<Self, KeyringError> {
-        Self::unwrap(
-            self.environment,
-            Arc::clone(&self.root),
-            Arc::clone(&self.wrapping),
-            &all(store, Tree::Keks)?,
-            now,
-            self.rng.clone(),
-        )
+        self.reopen_entries(&all(store, Tree::Keks)?, now)
     }
 
-    /// Makes a new JWE key the current one, and gives the one before a grace time. Takes effect with the transaction and
-    /// [`Keyring::reopen`]. Times in Unix seconds and seconds.
+    /// The same, as a transaction sees the store.
     ///
     /// # Errors
-    /// [`KeyringError::NotOneActive`] when the key was replaced since this keyring was opened; the store's; wrapping's.
-    pub fn replace_jwe_key(
-        &self,
-        txn: &mut Txn<'_>,
-        new: &NewJweKey,
-        now: i64,
-        grace_seconds: i64,
-    ) -> Result<(), KeyringError> {
-        let own = || {
-            self.headers
-                .iter()
-                .filter(|header| header.id.purpose == KeyPurpose::Jwe)
-        };
-        let none = KeyringError::NotOneActive(KeyPurpose::Jwe, 0);
-        let active = own()
-            .find(|header| header.state == KeyState::Active)
-            .map(|header| header.id);
-        let (Some(active), Some(newest)) = (active, own().map(|header| header.id.version).max()) else {
-            return Err(none);
-        };
-        let record = txn.get(Tree::Keks, &active.store_key())?;
-        let record = record.ok_or(VersionError::Unknown(active))?;
-        let (mut old, material) = KeyHeader::unwrap(&active.store_key(), &record, &self.wrapping)?;
-        if old.state != KeyState::Active {
-            return Err(none);
+    /// [`KeyringError`].
+    pub fn reopen_in(&self, txn: &mut Txn<'_>, now: i64) -> Result<Self, KeyringError> {
+        let entries = txn.scan(Tree::Keks, b"", Bound::Unbounded, MAX_KEYS)?;
+        self.reopen_entries(&entries, now)
+    }
+
+    fn reopen_entries(&self, entries: &[Entry], now: i64) -> Result<Self, KeyringError> {
+        let first = entries.iter().find(|(key, _)| !handover::is_handover(key));
+        let needed = first.map_or(Ok(self.epoch()), |(_, record)| KeyHeader::epoch_of(record))?;
+        let (mut root, mut wrapping, mut secret) = (Arc::clone(&self.root), Arc::clone(&self.wrapping), None);
+        if needed != self.epoch() {
+            let files = self.epoch_files.as_ref().ok_or(KeyringError::NoEpochFiles)?;
+            let present = Some(&*self.wrapping);
+            let found = handover::find(self.environment, &self.root, present, &files.load()?, entries)?;
+            (root, wrapping, secret) = (found.root, Arc::new(found.wrapping), Some(found.secret));
         }
-        old.state = KeyState::Grace {
-            not_after: now.saturating_add(grace_seconds),
-        };
-        let id = KeyId {
-            purpose: KeyPurpose::Jwe,
-            version: newest + 1,
-        };
-        let header = KeyHeader {
-            id,
-            created_at: now,
-            state: KeyState::Active,
-        };
-        txn.put(
-            Tree::Keks,
-            &active.store_key(),
-            old.wrap(&material, &self.wrapping, &self.rng)?,
-        )?;
-        txn.put(
-            Tree::Keks,
-            &id.store_key(),
-            header.wrap(new.material(), &self.wrapping, &self.rng)?,
-        )?;
-        Ok(())
+        let rng = self.rng.clone();
+        let mut keyring = Self::unwrap(self.environment, root, wrapping, entries, now, rng)?;
+        keyring.epoch_files.clone_from(&self.epoch_files);
+        keyring.uses = Arc::clone(&self.uses);
+        if let Some(secret) = secret {
+            keyring.settle_or_warn(&secret);
+        }
+        Ok(keyring)
+    }
+
+    fn settle_or_warn(&self, secret: &EpochSecret) {
+        if let Err(error) = self.settle(secret) {
+            tracing::error!(%error, "a former epoch secret is still in the epoch files; the next start tries again");
+        }
     }
 
     /// Unwraps the entries of [`Tree::Keks`].
@@ -216,7 +214,7 @@ impl Keyring {
         rng: SystemRandom,
     ) -> Result<Self, KeyringError> {
         let mut keys = Vec::with_capacity(entries.len());
-        for (store_key, record) in entries {
+        for (store_key, record) in entries.iter().filter(|(key, _)| !handover::is_handover(key)) {
             keys.push(KeyHeader::unwrap(store_key, record, &wrapping)?);
         }
         let headers = keys.iter().map(|(header, _)| *header).collect();
@@ -232,6 +230,10 @@ impl Keyring {
             Ok(FingerprintKey::new(version, memory(bytes)?))
         })?;
         let audit = unwrapped.versions(KeyPurpose::Audit, AuditKey::new)?;
+        let ((epoch, _), _) = unwrapped.take(KeyPurpose::Epoch)?;
+        if epoch.id.version != wrapping.epoch() {
+            return Err(WrappedKeyError::Malformed.into());
+        }
         let (current, older) = unwrapped.take(KeyPurpose::Jwe)?;
         let older = older
             .into_iter()
@@ -246,6 +248,8 @@ impl Keyring {
             fingerprints,
             jwe: JweKeys::new(RsaPrivateKey::from_pkcs8(&current.1)?, older, now)?,
             audit,
+            uses: Arc::new(Uses::default()),
+            epoch_files: None,
             headers,
             rng,
         })
@@ -272,6 +276,7 @@ impl Keyring {
     /// # Errors
     /// [`CryptoError::Random`], [`CryptoError::TooLarge`].
     pub fn seal_record(&self, tree: Tree, key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyringError> {
+        self.uses.count(self.records_id());
         Ok(self.records.active().seal(tree, key, plaintext, &self.rng)?)
     }
 
@@ -299,13 +304,56 @@ impl Keyring {
         program: &ProgramName,
         card: &CardToken,
     ) -> Result<(DataKey, WrappedDataKey), KeyringError> {
+        self.next_data_key(program, card, FIRST_VERSION)
+    }
+
+    /// A fresh data key that takes the place of a card's `former` one.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`]; [`KeyringError::UsedUp`].
+    pub fn renew_data_key(
+        &self,
+        former: &DataKey,
+        program: &ProgramName,
+        card: &CardToken,
+    ) -> Result<(DataKey, WrappedDataKey), KeyringError> {
+        self.next_data_key(program, card, former.version().saturating_add(1))
+    }
+
+    fn next_data_key(
+        &self,
+        program: &ProgramName,
+        card: &CardToken,
+        version: u32,
+    ) -> Result<(DataKey, WrappedDataKey), KeyringError> {
         let key = SecretBytes::random(&self.rng).map_err(CryptoError::from)?;
+        let data_key = DataKey::new(self.environment, program, card, version, key, self.rng.clone());
+        let wrapped = self.wrap_data_key(program, card, &data_key)?;
+        Ok((data_key, wrapped))
+    }
+
+    /// Wraps a data key under the active KEK.
+    ///
+    /// # Errors
+    /// [`CryptoError::Random`]; [`KeyringError::UsedUp`].
+    pub fn wrap_data_key(
+        &self,
+        program: &ProgramName,
+        card: &CardToken,
+        data_key: &DataKey,
+    ) -> Result<WrappedDataKey, KeyringError> {
+        let id = KeyId {
+            purpose: KeyPurpose::CardKek,
+            version: self.card_keks.active_version(),
+        };
+        if self.uses.count(id) > self.uses.limit() {
+            return Err(KeyringError::UsedUp(id));
+        }
         let wrapped = self
             .card_keks
             .active()
-            .wrap(program, card, key.expose(), &self.rng)?;
-        let data_key = DataKey::new(self.environment, program, card, key, self.rng.clone());
-        Ok((data_key, WrappedDataKey::from_bytes(wrapped)))
+            .wrap(program, card, &data_key.to_bytes(), &self.rng)?;
+        Ok(WrappedDataKey::from_bytes(wrapped))
     }
 
     /// The data key of this card.
@@ -321,14 +369,33 @@ impl Keyring {
     ) -> Result<DataKey, KeyringError> {
         let kek = self.card_keks.get(wrapped.kek_version()?)?;
         let key = kek.unwrap(program, card, wrapped.as_bytes())?;
-        let key = SecretBytes::from_slice(&key).ok_or(CryptoError::Malformed)?;
-        Ok(DataKey::new(
-            self.environment,
-            program,
-            card,
-            key,
-            self.rng.clone(),
-        ))
+        let data_key = DataKey::from_bytes(self.environment, program, card, &key, self.rng.clone());
+        Ok(data_key.ok_or(CryptoError::Malformed)?)
+    }
+
+    /// The version of the key that seals records.
+    #[must_use]
+    pub const fn active_records_key(&self) -> u32 {
+        self.records.active_version()
+    }
+
+    const fn records_id(&self) -> KeyId {
+        KeyId {
+            purpose: KeyPurpose::Records,
+            version: self.records.active_version(),
+        }
+    }
+
+    /// How often keys have sealed.
+    #[must_use]
+    pub fn uses(&self) -> &Uses {
+        &self.uses
+    }
+
+    /// Whether the key of the records has sealed as often as it may.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.uses.of(self.records_id()) > self.uses.limit()
     }
 
     /// The version of the KEK that wraps new data keys.
@@ -359,6 +426,12 @@ impl Keyring {
     #[must_use]
     pub const fn audit_key(&self) -> &AuditKey {
         self.audit.active()
+    }
+
+    /// Keys of the audit log's checkpoints that were replaced and can still sign, newest first: a checkpoint that covers
+    /// the event of the change carries their signatures too.
+    pub fn former_audit_keys(&self) -> impl Iterator<Item = &AuditKey> {
+        self.audit.usable().skip(1)
     }
 
     /// The keys that callers encrypt to.

@@ -25,9 +25,12 @@
 
 pub mod audit_key;
 pub mod ceremony;
+pub mod change;
 pub mod data_key;
 pub mod epoch;
+pub mod escrow;
 pub mod handle;
+pub mod handover;
 pub mod header;
 pub mod jwe_keys;
 pub mod kek;
@@ -37,4 +40,5 @@ pub mod root;
 pub mod slot;
 #[cfg(test)]
 mod tests;
+pub mod uses;
 mod versions;

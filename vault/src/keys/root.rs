@@ -15,6 +15,10 @@ use crate::secret::{LockedBytes, MemoryNotLocked, RandomFailed};
 const WRAPPING_LABEL: &str = "tessera.keys.wrapping.1";
 const SLOT_MAC_LABEL: &str = "tessera.keys.slot-mac.1";
 
+const ESCROW_LABEL: &str = "tessera.keys.escrow.1";
+/// The version of the sealing key is the epoch's number, so that no escrow passes for another's.
+const ESCROW_NAME: ValueName<'static> = ValueName::Key { header: b"escrow" };
+
 /// Why a key could not be made or put into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyMemoryError {
@@ -67,6 +71,43 @@ impl RootKey {
             environment,
             epoch: epoch.number(),
             key,
+        })
+    }
+
+    /// Seals the secret of a former epoch, for backups of its time.
+    pub(super) fn seal_escrow(
+        &self,
+        environment: Environment,
+        epoch: u32,
+        secret: &[u8],
+        rng: &dyn SecureRandom,
+    ) -> Result<Vec<u8>, CryptoError> {
+        self.with_escrow_key(environment, epoch, |key| key.seal(&ESCROW_NAME, secret, rng))
+    }
+
+    /// Opens what [`RootKey::seal_escrow`] sealed.
+    pub(super) fn open_escrow(
+        &self,
+        environment: Environment,
+        epoch: u32,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        self.with_escrow_key(environment, epoch, |key| key.open(&ESCROW_NAME, sealed))
+    }
+
+    fn with_escrow_key<T>(
+        &self,
+        environment: Environment,
+        epoch: u32,
+        work: impl FnOnce(SealingKey<'_>) -> Result<T, CryptoError>,
+    ) -> Result<T, CryptoError> {
+        let mut key = Zeroizing::new([0; 32]);
+        kdf::derive(self.expose(), b"", ESCROW_LABEL, &mut *key)?;
+        work(SealingKey {
+            format: Format::Derived,
+            environment,
+            version: epoch,
+            key: &key,
         })
     }
 

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use super::{DEVELOPMENT, Vault, custodians, jwe_key};
 use crate::environment::Environment;
 use crate::keys::ceremony::{self, CeremonyError};
-use crate::keys::epoch::{EpochError, EpochFiles, EpochSecret};
+use crate::keys::epoch::{EpochError, EpochFiles, EpochSecret, EpochSecrets};
 use crate::keys::header::WrappedKeyError;
 use crate::keys::keyring::{Keyring, KeyringError};
 use crate::keys::root::RootKey;
@@ -78,7 +78,10 @@ async fn a_ceremony_that_fails_leaves_nothing_behind() {
 async fn neither_shares_nor_epoch_secret_alone_open_the_keyring() {
     let vault = Vault::new().await;
     let rng = SystemRandom::new();
-    let other_epoch = EpochSecret::first(&rng).unwrap();
+    let other_epoch = EpochSecrets {
+        files: vault.epoch.clone(),
+        secrets: vec![EpochSecret::first(&rng).unwrap()],
+    };
     let opened = Keyring::open(
         DEVELOPMENT,
         vault.root(),

@@ -1,6 +1,7 @@
 //! The hierarchy as a whole, on a real store: made by the ceremony, opened by its shares, and by nothing less.
 
 mod ceremony;
+mod change;
 
 use std::ops::Bound;
 use std::path::Path;
@@ -192,7 +193,7 @@ async fn nothing_in_slots_or_keyring_can_be_changed_swapped_or_left_out() {
     let vault = Vault::new().await;
     let root = Arc::new(vault.root());
     let wrapping = Arc::new(
-        root.wrapping_key(DEVELOPMENT, &vault.epoch.load().unwrap())
+        root.wrapping_key(DEVELOPMENT, vault.epoch.load().unwrap().of(1).unwrap())
             .unwrap(),
     );
     let open = |entries: &[Entry]| {
@@ -206,7 +207,7 @@ async fn nothing_in_slots_or_keyring_can_be_changed_swapped_or_left_out() {
         )
     };
     let entries = vault.entries(Tree::Keks);
-    assert_eq!(entries.len(), 5);
+    assert_eq!(entries.len(), 6);
     open(&entries).unwrap();
     for (position, (_, record)) in entries.iter().enumerate() {
         // Every byte of header and salt, and some of the longer material.
@@ -288,7 +289,7 @@ fn each_key_version_is_looked_up_by_its_number() {
         2,
         super::root::key_from(DEVELOPMENT, &[2; 32]).unwrap(),
     );
-    let old = WrappedDataKey::from_bytes(then.wrap(&program, &card, &[7; 32], &rng).unwrap());
+    let old = WrappedDataKey::from_bytes(then.wrap(&program, &card, &[7; 36], &rng).unwrap());
     keyring.unwrap_data_key(&program, &card, &old).unwrap();
 
     let relabelled = |version: u8| {
@@ -458,5 +459,5 @@ async fn the_keyring_prints_no_key() {
     assert!(text.contains("NewJweKey"), "{text}");
     assert!(text.len() < 3000, "no room for key material: {}", text.len());
     let purposes: Vec<KeyPurpose> = keyring.headers().iter().map(|header| header.id.purpose).collect();
-    assert_eq!(purposes.len(), 5);
+    assert_eq!(purposes.len(), KeyPurpose::ALL.len());
 }
