@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-/// Names a directory that holds `vault` and `gateway`.
+/// Names a directory that holds `vault`, `officer` and `gateway`.
 const DIRECTORY_VARIABLE: &str = "TESSERA_BIN_DIR";
 
-/// The path of a binary of the pair.
+/// The path of a binary of the pair, or of the officers' command line.
 ///
 /// # Errors
 /// When it is not there; the sentence says how to build it.
-pub(crate) fn path_of(name: &str) -> Result<PathBuf> {
+pub fn path_of(name: &str) -> Result<PathBuf> {
     let candidates = match env::var_os(DIRECTORY_VARIABLE) {
         Some(directory) => vec![PathBuf::from(directory).join(name)],
         None => {

@@ -6,6 +6,7 @@ mod ceremony;
 mod config;
 mod layout;
 mod memory;
+mod officer_command;
 mod options;
 mod people;
 mod ports;
@@ -16,8 +17,10 @@ use anyhow::{Context, Result};
 use certs::{DevOptions, DevSet};
 use shared::clock::Clock;
 
+pub use binaries::path_of as binary;
 pub use layout::Layout;
 pub use memory::{MemoryScan, count_in, scan_memory};
+pub use officer_command::{OfficerCommand, Said};
 pub use options::{Database, Limits, StandOptions, demo_program};
 pub use ports::Ports;
 pub use process::{Lifetime, Process};

@@ -106,6 +106,12 @@ pub fn export_file(approval: &ApprovalToken) -> String {
     format!("/v1/exports/{approval}/file")
 }
 
+/// `GET`, officers and auditors: one proposal.
+#[must_use]
+pub fn approval(approval: &ApprovalToken) -> String {
+    format!("{APPROVALS}/{approval}")
+}
+
 /// `POST`, another registered officer than the one who proposed.
 #[must_use]
 pub fn approve(approval: &ApprovalToken) -> String {

@@ -12,6 +12,7 @@ mod idempotency;
 mod jwe_abuse;
 mod limits;
 mod locks;
+mod officer;
 mod outage;
 mod pair;
 mod proofs;

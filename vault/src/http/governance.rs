@@ -52,6 +52,16 @@ pub(super) async fn approvals(call: Call<ForOverseers>) -> HttpResponse {
     call.answer(StatusCode::OK, result)
 }
 
+pub(super) async fn approval(call: Call<ForOverseers>) -> HttpResponse {
+    async fn run(call: &Call<ForOverseers>) -> Result<Approval, Error> {
+        let id: ApprovalToken = call.path("approval")?;
+        call.read_register(id.as_str()).await?;
+        govern::find(&call.vault, &id)
+    }
+    let result = run(&call).await;
+    call.answer(StatusCode::OK, result)
+}
+
 pub(super) async fn programs(call: Call<ForOverseers>) -> HttpResponse {
     let result = call
         .read_register("programs")

@@ -84,6 +84,7 @@ pub fn routes() -> Vec<Route> {
         door::<ForOverseers>(Method::GET, paths::PARTIES, || web::get().to(governance::parties), "List registered parties"),
         door::<ForOverseers>(Method::GET, paths::APPROVALS, || web::get().to(governance::approvals), "List proposals"),
         door::<ForOfficers>(Method::POST, paths::APPROVALS, || web::post().to(governance::propose), "Propose an operation that takes two officers"),
+        door::<ForOverseers>(Method::GET, "/v1/approvals/{approval}", || web::get().to(governance::approval), "One proposal"),
         door::<ForOfficers>(Method::POST, "/v1/approvals/{approval}/approve", || web::post().to(governance::approve), "Approve another officer's proposal"),
 
         door::<ForOverseers>(Method::GET, paths::JOBS, || web::get().to(jobs::list), "List jobs"),

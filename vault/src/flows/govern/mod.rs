@@ -170,6 +170,16 @@ fn may_approve(approval: &Approval, caller: &Identity, vault: &OpenVault) -> Res
     Ok(())
 }
 
+/// One proposal, with the state at this time.
+///
+/// # Errors
+/// There is none of that token, or the store's.
+pub fn find(vault: &OpenVault, id: &ApprovalToken) -> Result<Approval, Error> {
+    let stored = vault.records.get::<ApprovalRecord>(id.as_str().as_bytes())?;
+    let ApprovalRecord(approval) = stored.ok_or(Error::NotFound("approval"))?.record;
+    Ok(at(approval, vault.surroundings.clock.now()))
+}
+
 /// Every proposal, with the state at `now`.
 ///
 /// # Errors
