@@ -18,7 +18,8 @@ use crate::error::Error;
 use crate::keys::ceremony::{CeremonyError, initialise};
 use crate::keys::jwe_keys::NewJweKey;
 use crate::keys::keyring::{Keyring, KeyringError};
-use crate::keys::slot::make::RootKeeping;
+use crate::keys::slot::make::{MakeError, RootKeeping};
+use crate::keys::slot::pkcs11::HsmError;
 use crate::keys::slot::sealed::{CertificateError, CustodianCertificate};
 use crate::keys::slot::share::ShareText;
 use crate::keys::slot::unlock::{Progress, UnlockError, UnlockSession};
@@ -38,6 +39,16 @@ pub struct Ceremony {
     pub threshold: u8,
     /// The directory that the sealed shares are written to: `share-NAME.jwe`.
     pub shares: PathBuf,
+    /// A token and its key that open the vault besides, without custodians.
+    pub token: Option<TokenKey>,
+}
+
+/// A key of a PKCS#11 token, by their labels.
+pub struct TokenKey {
+    /// The token's label.
+    pub token: String,
+    /// The key's; made when there is none.
+    pub key: String,
 }
 
 /// Why there is no vault.
@@ -116,6 +127,7 @@ pub async fn init(
     if custodians.len() < FEWEST_OFFICERS {
         return Err(InitError::TooFewOfficers);
     }
+    let token = token_slot(config, ceremony)?;
     let files = share_files(&ceremony.shares, &custodians)?;
     let jwe =
         NewJweKey::generate(config.rsa_key_size()?).map_err(|error| InitError::JweKey(error.to_string()))?;
@@ -125,8 +137,10 @@ pub async fn init(
         threshold: ceremony.threshold,
         custodians: custodians.iter().map(CustodianCertificate::custodian).collect(),
     };
+    let mut slots = vec![keeping];
+    slots.extend(token);
     let rng = SystemRandom::new();
-    let made = initialise(&store, config.environment, &epoch, &[keeping], &jwe, &rng, clock).await;
+    let made = initialise(&store, config.environment, &epoch, &slots, &jwe, &rng, clock).await;
     let shares = match made {
         Ok(shares) => shares,
         Err(error) => {
@@ -143,6 +157,18 @@ pub async fn init(
         .map(|(identity, _)| identity)
         .zip(files)
         .collect())
+}
+
+fn token_slot(config: &Config, ceremony: &Ceremony) -> Result<Option<RootKeeping>, InitError> {
+    let Some(TokenKey { token, key }) = &ceremony.token else {
+        return Ok(None);
+    };
+    let hsm = config.hsm().ok_or(CeremonyError::Slot(MakeError::Hsm(HsmError::NotConfigured)))?;
+    Ok(Some(RootKeeping::Pkcs11 {
+        hsm,
+        token: token.clone(),
+        key: key.clone(),
+    }))
 }
 
 fn certificate(path: &Path) -> Result<CustodianCertificate, InitError> {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use shared::clock::Clock;
 use tracing_subscriber::EnvFilter;
-use vault::ceremony::{Ceremony, init};
+use vault::ceremony::{Ceremony, TokenKey, init};
 use vault::config::{Config, Level};
 use vault::{app, hardening};
 
@@ -49,6 +49,13 @@ struct Init {
     /// certificate (P-256).
     #[arg(long)]
     shares: PathBuf,
+    /// The label of a PKCS#11 token that opens the vault besides, whenever it starts; the configuration names module and
+    /// PIN file.
+    #[arg(long, requires = "pkcs11_key")]
+    pkcs11_token: Option<String>,
+    /// The label of the token's AES-256 key; made on the token, never to leave it, when there is none.
+    #[arg(long, requires = "pkcs11_token")]
+    pkcs11_key: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -92,12 +99,16 @@ fn make(config: &Config, arguments: Init) -> anyhow::Result<()> {
         threshold,
         custodians,
         shares,
+        pkcs11_token,
+        pkcs11_key,
         ..
     } = arguments;
+    let token = pkcs11_token.zip(pkcs11_key);
     let ceremony = Ceremony {
         custodians,
         threshold,
         shares,
+        token: token.map(|(token, key)| TokenKey { token, key }),
     };
     let shares = actix_web::rt::System::new().block_on(init(config, &ceremony, &Clock::System))?;
     #[expect(

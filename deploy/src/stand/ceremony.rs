@@ -23,6 +23,7 @@ impl Stand {
         let mut command = Command::new(binaries::path_of("vault")?);
         command
             .env_clear()
+            .envs(self.options.vault_environment.iter().cloned())
             .arg("init")
             .arg("--config")
             .arg(&self.layout.vault_config);
@@ -31,6 +32,7 @@ impl Stand {
             command.arg("--custodian").arg(&officer.certificate);
         }
         command.arg("--shares").arg(&self.layout.shares);
+        command.args(&self.options.vault_init);
         let output = command
             .stdin(Stdio::null())
             .output()

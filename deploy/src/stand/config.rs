@@ -18,6 +18,10 @@ impl Stand {
                 "--config".to_owned(),
                 config.display().to_string(),
             ],
+            environment: match name {
+                "vault" => self.options.vault_environment.clone(),
+                _ => Vec::new(),
+            },
             log: log.to_owned(),
             lifetime: self.options.lifetime,
         }

@@ -58,6 +58,10 @@ pub struct StandOptions {
     pub further_partners: Vec<Name>,
     /// More TOML for `vault.toml`: whole sections.
     pub vault_extra: String,
+    /// More arguments for `vault init`.
+    pub vault_init: Vec<String>,
+    /// More environment for the vault.
+    pub vault_environment: Vec<(String, String)>,
     /// More TOML for `gateway.toml`: whole sections.
     pub gateway_extra: String,
     /// The gateway speaks to the vault at this URL instead of the vault's own: a proxy of a test.
@@ -93,6 +97,8 @@ impl StandOptions {
             lifetime: Lifetime::WithParent,
             further_partners: Vec::new(),
             vault_extra: String::new(),
+            vault_init: Vec::new(),
+            vault_environment: Vec::new(),
             gateway_extra: String::new(),
             vault_url_for_gateway: None,
         })

@@ -37,6 +37,7 @@ pub enum Lifetime {
 pub(crate) struct Launch {
     pub(crate) name: &'static str,
     pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) log: PathBuf,
     pub(crate) lifetime: Lifetime,
 }
@@ -216,6 +217,7 @@ fn command(launch: &Launch) -> Result<Command> {
     };
     // Configuration by environment must come from nowhere but the files of the stand.
     command.env_clear().args(&launch.arguments);
+    command.envs(launch.environment.iter().cloned());
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     Ok(command)
 }

@@ -2,6 +2,7 @@
 
 mod enrolment;
 mod governance;
+mod slots;
 mod standing;
 mod verification;
 
@@ -35,6 +36,7 @@ use crate::domain::pan::Pan;
 use crate::domain::program::tests::program;
 use crate::error::Error;
 use crate::keys::slot::sealed;
+use crate::keys::slot::share::ShareText;
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 
@@ -88,6 +90,7 @@ impl Stage {
                 custodians,
                 threshold: 2,
                 shares,
+                token: None,
             },
             &time,
         )
@@ -373,17 +376,20 @@ async fn open(directory: &tempfile::TempDir, set: &DevSet, clock: &Clock) -> (Pr
 
 async fn give_shares(directory: &tempfile::TempDir, set: &DevSet, process: &Process) {
     for (number, officer) in set.officers.iter().enumerate().take(2) {
-        let path = directory
-            .path()
-            .join("shares")
-            .join(format!("share-officer-{}.jwe", number + 1));
-        let key = RecipientKey::from_pkcs8_pem(&fs::read(&officer.key).unwrap()).unwrap();
-        let share = sealed::open(&fs::read_to_string(path).unwrap(), &key).unwrap();
+        let share = open_share(directory, set, number);
         process
             .give_share(&peer(&officer.certificate), &share)
             .await
             .unwrap();
     }
+}
+
+/// The share that the ceremony gave to an officer, opened as the custodian does.
+fn open_share(directory: &tempfile::TempDir, set: &DevSet, number: usize) -> ShareText {
+    let file = format!("share-officer-{}.jwe", number + 1);
+    let sealed = fs::read_to_string(directory.path().join("shares").join(file)).unwrap();
+    let key = RecipientKey::from_pkcs8_pem(&fs::read(&set.officers[number].key).unwrap()).unwrap();
+    sealed::open(&sealed, &key).unwrap()
 }
 
 fn peer(certificate: &std::path::Path) -> Peer {
