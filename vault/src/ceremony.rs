@@ -163,7 +163,9 @@ fn token_slot(config: &Config, ceremony: &Ceremony) -> Result<Option<RootKeeping
     let Some(TokenKey { token, key }) = &ceremony.token else {
         return Ok(None);
     };
-    let hsm = config.hsm().ok_or(CeremonyError::Slot(MakeError::Hsm(HsmError::NotConfigured)))?;
+    let hsm = config
+        .hsm()
+        .ok_or(CeremonyError::Slot(MakeError::Hsm(HsmError::NotConfigured)))?;
     Ok(Some(RootKeeping::Pkcs11 {
         hsm,
         token: token.clone(),

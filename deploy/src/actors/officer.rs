@@ -3,8 +3,10 @@
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::json;
+use shared::ids::SlotName;
 use shared::vault_api::governance::{Approval, Approve, Proposal};
 use shared::vault_api::paths;
+use shared::vault_api::slots::{SealedShare, SlotInfo};
 
 use super::door::Door;
 use super::jose::random_id;
@@ -94,6 +96,32 @@ impl Officer {
     /// When no answer comes.
     pub async fn status(&self) -> Result<Answer> {
         self.door.get(paths::STATUS).await
+    }
+
+    /// The root key's slots.
+    ///
+    /// # Errors
+    /// When they are refused.
+    pub async fn slots(&self) -> Result<Vec<SlotInfo>> {
+        self.door.get(paths::SLOTS).await?.expect(200)?.read_as()
+    }
+
+    /// This officer's own share of a pending slot, still sealed.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn sealed_share(&self, slot: &SlotName) -> Result<String> {
+        let answer = self.door.get(&paths::slot_share(slot)).await?;
+        Ok(answer.expect(200)?.read_as::<SealedShare>()?.share)
+    }
+
+    /// Shows a share to verify or drill a slot, or drills one that has no custodians.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn show_share(&self, slot: &SlotName, share: Option<&str>) -> Result<Answer> {
+        let body = share.map_or_else(|| json!({}), |share| json!({ "share": share }));
+        self.post(&paths::drill_slot(slot))?.json(&body).send().await
     }
 
     /// The register of persons and parties.

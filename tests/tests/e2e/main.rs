@@ -17,4 +17,5 @@ mod outage;
 mod pair;
 mod proofs;
 mod raw;
+mod slots;
 mod users;

@@ -62,7 +62,14 @@ impl Stage {
         let officer = peer(&self.set.officers[number].certificate);
         let share = ShareText::new(share.expose().to_owned().into());
         let event = self.event(Operation::DrillSlot);
-        slots::show(&self.vault, event, (&officer.identity, &officer.key), slot, Some(share)).await
+        slots::show(
+            &self.vault,
+            event,
+            (&officer.identity, &officer.key),
+            slot,
+            Some(share),
+        )
+        .await
     }
 
     async fn lock(&self) {
@@ -94,11 +101,17 @@ impl Stage {
 async fn a_new_set_opens_nothing_until_every_custodian_has_shown_their_share() {
     let mut stage = Stage::new().await;
     let old = stage.slot(SlotState::Active).id;
-    stage.add(stage.set_of(2, &[0, 1, 2]), Some(old.clone())).await.unwrap();
+    stage
+        .add(stage.set_of(2, &[0, 1, 2]), Some(old.clone()))
+        .await
+        .unwrap();
     let pending = stage.slot(SlotState::Pending);
     assert_eq!(pending.replaces, Some(old.clone()));
     let new = pending.id;
-    assert!(matches!(pending.keeping, KeepingInfo::Shamir { threshold: 2, .. }));
+    assert!(matches!(
+        pending.keeping,
+        KeepingInfo::Shamir { threshold: 2, .. }
+    ));
 
     let mut shares = Vec::new();
     for number in 0..3 {
@@ -116,9 +129,16 @@ async fn a_new_set_opens_nothing_until_every_custodian_has_shown_their_share() {
 
     // Two of two are shown, and still it opens nothing: the third has not proved theirs.
     stage.lock().await;
-    assert_eq!(code(&stage.give(0, &shares[0]).await.unwrap_err()), "SLOT_PENDING");
+    assert_eq!(
+        code(&stage.give(0, &shares[0]).await.unwrap_err()),
+        "SLOT_PENDING"
+    );
     stage.unlock().await;
-    assert_eq!(stage.slot(SlotState::Pending).id, new, "pending over lock and unlock");
+    assert_eq!(
+        stage.slot(SlotState::Pending).id,
+        new,
+        "pending over lock and unlock"
+    );
 
     let shown = stage.show(2, &new, &shares[2]).await.unwrap();
     assert_eq!((shown.given, shown.needed, shown.opens), (3, 3, true));
@@ -130,7 +150,10 @@ async fn a_new_set_opens_nothing_until_every_custodian_has_shown_their_share() {
 
     stage.lock().await;
     let old_share = stage.first_share(0);
-    assert_eq!(code(&stage.give(0, &old_share).await.unwrap_err()), "SHARE_UNKNOWN_SLOT");
+    assert_eq!(
+        code(&stage.give(0, &old_share).await.unwrap_err()),
+        "SHARE_UNKNOWN_SLOT"
+    );
     assert_eq!(stage.give(2, &shares[2]).await.unwrap(), LockState::Locked);
     assert_eq!(stage.give(0, &shares[0]).await.unwrap(), LockState::Unlocked);
     stage.vault = stage.process.open_vault().unwrap();
@@ -153,9 +176,14 @@ async fn a_new_set_opens_nothing_until_every_custodian_has_shown_their_share() {
 async fn what_cannot_be_a_custodians_slot_is_told_by_a_code_of_its_own() {
     let stage = Stage::new().await;
     let first = stage.slot(SlotState::Active).id;
-    let mut authority = stage.set.authority(Ca::Internal, &Clock::Manual(stage.clock.clone())).unwrap();
+    let mut authority = stage
+        .set
+        .authority(Ca::Internal, &Clock::Manual(stage.clock.clone()))
+        .unwrap();
     let stranger = PairPaths::new(stage.directory.path(), "stranger");
-    let issued = authority.issue(&Profile::Officer("stranger".parse().unwrap())).unwrap();
+    let issued = authority
+        .issue(&Profile::Officer("stranger".parse().unwrap()))
+        .unwrap();
     issued.write(&stranger).unwrap();
     let with = |pem: &str| NewSlot::Shamir {
         threshold: 2,
@@ -169,8 +197,16 @@ async fn what_cannot_be_a_custodians_slot_is_told_by_a_code_of_its_own() {
         (stage.set_of(2, &[]), None, "THRESHOLD_OUT_OF_BOUNDS"),
         (stage.set_of(2, &[0, 1, 0]), None, "CUSTODIAN_TWICE"),
         (with("no certificate"), None, "CUSTODIAN_CERTIFICATE_INVALID"),
-        (with(&read(&stage.set.gateway_client.certificate)), None, "CUSTODIAN_NOT_AN_OFFICER"),
-        (with(&read(&stranger.certificate)), None, "CUSTODIAN_NOT_REGISTERED"),
+        (
+            with(&read(&stage.set.gateway_client.certificate)),
+            None,
+            "CUSTODIAN_NOT_AN_OFFICER",
+        ),
+        (
+            with(&read(&stranger.certificate)),
+            None,
+            "CUSTODIAN_NOT_REGISTERED",
+        ),
         (stage.set_of(2, &[0, 1]), Some(unknown), "NOT_FOUND"),
         (
             NewSlot::Pkcs11 {
@@ -187,10 +223,19 @@ async fn what_cannot_be_a_custodians_slot_is_told_by_a_code_of_its_own() {
     }
     assert_eq!(stage.slots().len(), 1);
 
-    stage.add(stage.set_of(2, &[0, 1]), Some(first.clone())).await.unwrap();
+    stage
+        .add(stage.set_of(2, &[0, 1]), Some(first.clone()))
+        .await
+        .unwrap();
     let pending = stage.slot(SlotState::Pending).id;
-    for (replaces, expected) in [(first.clone(), "SLOT_REPLACED_ALREADY"), (pending.clone(), "SLOT_PENDING")] {
-        let refused = stage.add(stage.set_of(2, &[0, 1]), Some(replaces)).await.unwrap_err();
+    for (replaces, expected) in [
+        (first.clone(), "SLOT_REPLACED_ALREADY"),
+        (pending.clone(), "SLOT_PENDING"),
+    ] {
+        let refused = stage
+            .add(stage.set_of(2, &[0, 1]), Some(replaces))
+            .await
+            .unwrap_err();
         assert_eq!(code(&refused), expected);
     }
     let last = stage.agree(Proposal::RemoveSlot(first)).await.unwrap_err();
@@ -198,9 +243,15 @@ async fn what_cannot_be_a_custodians_slot_is_told_by_a_code_of_its_own() {
     let share = stage.fetch(0, &pending).await.unwrap();
     let third = stage.fetch(2, &pending).await.unwrap_err();
     assert_eq!(code(&third), "NOT_A_CUSTODIAN");
-    assert_eq!(code(&stage.show(2, &pending, &share).await.unwrap_err()), "NOT_A_CUSTODIAN");
+    assert_eq!(
+        code(&stage.show(2, &pending, &share).await.unwrap_err()),
+        "NOT_A_CUSTODIAN"
+    );
     stage.agree(Proposal::RemoveSlot(pending.clone())).await.unwrap();
-    assert_eq!(code(&stage.show(0, &pending, &share).await.unwrap_err()), "NOT_FOUND");
+    assert_eq!(
+        code(&stage.show(0, &pending, &share).await.unwrap_err()),
+        "NOT_FOUND"
+    );
     stage.clock.advance(Duration::days(4000));
     let ended = stage.add(stage.set_of(2, &[0, 1]), None).await.unwrap_err();
     assert_eq!(code(&ended), "CUSTODIAN_CERTIFICATE_ENDED");
@@ -214,7 +265,10 @@ async fn a_drill_shows_that_a_slot_opens_while_the_vault_runs() {
     stage.clock.advance(Duration::hours(1));
     let shown = stage.show(0, &slot.id, &first).await.unwrap();
     assert_eq!((shown.given, shown.needed, shown.opens), (1, 2, false));
-    assert_eq!(code(&stage.show(0, &slot.id, &first).await.unwrap_err()), "SHARE_ALREADY_GIVEN");
+    assert_eq!(
+        code(&stage.show(0, &slot.id, &first).await.unwrap_err()),
+        "SHARE_ALREADY_GIVEN"
+    );
     let shown = stage.show(1, &slot.id, &second).await.unwrap();
     assert_eq!((shown.given, shown.needed, shown.opens), (2, 2, true));
     let proved = stage.slot(SlotState::Active).proved_at.unwrap();
@@ -240,15 +294,36 @@ async fn a_key_file_is_one_more_slot_that_opens_by_itself() {
     let mut stage = Stage::new().await;
     let first = stage.slot(SlotState::Active).id;
     let path = stage.directory.path().join("root.key").display().to_string();
-    stage.add(NewSlot::KeyFile { path: path.clone() }, None).await.unwrap();
+    stage
+        .add(NewSlot::KeyFile { path: path.clone() }, None)
+        .await
+        .unwrap();
     assert_eq!(stage.slots().len(), 2);
-    let again = stage.add(NewSlot::KeyFile { path: path.clone() }, None).await.unwrap_err();
+    let again = stage
+        .add(NewSlot::KeyFile { path: path.clone() }, None)
+        .await
+        .unwrap_err();
     assert_eq!(code(&again), "KEY_FILE_UNUSABLE");
-    assert!(fs::exists(&path).unwrap(), "the refused one takes no other's file away");
-    let file = stage.slots().into_iter().find(|slot| slot.id != first).unwrap().id;
+    assert!(
+        fs::exists(&path).unwrap(),
+        "the refused one takes no other's file away"
+    );
+    let file = stage
+        .slots()
+        .into_iter()
+        .find(|slot| slot.id != first)
+        .unwrap()
+        .id;
     let officer = peer(&stage.set.officers[0].certificate);
     let event = stage.event(Operation::DrillSlot);
-    let drill = slots::show(&stage.vault, event, (&officer.identity, &officer.key), &file, None).await;
+    let drill = slots::show(
+        &stage.vault,
+        event,
+        (&officer.identity, &officer.key),
+        &file,
+        None,
+    )
+    .await;
     assert!(drill.unwrap().opens);
     let counts = stage.process.status().slots;
     assert_eq!((counts.custodians, counts.key_files, counts.pending), (1, 1, 0));
@@ -284,7 +359,11 @@ async fn a_vault_that_ended_after_the_last_share_goes_on_when_it_is_unlocked() {
         slot.remember_shown(&[1, 2]);
         Ok(book.put(&slot)?)
     };
-    stage.vault.commit(stage.event(Operation::DrillSlot), shown).await.unwrap();
+    stage
+        .vault
+        .commit(stage.event(Operation::DrillSlot), shown)
+        .await
+        .unwrap();
     assert_eq!(stage.slot(SlotState::Pending).id, new);
     stage.lock().await;
     stage.unlock().await;

@@ -114,7 +114,9 @@ M3j1cfh20e8LSNvsz89ymgf2WqVbzVLvOxg7Jf67AJfJDgIc
     #[test]
     fn a_share_is_sealed_to_p256_keys_alone() {
         let refused = CustodianCertificate::from_pem(RSA.as_bytes());
-        assert!(matches!(refused, Err(CertificateError::NotP256(who)) if who == "spiffe://tessera/officer/rsa"));
+        assert!(
+            matches!(refused, Err(CertificateError::NotP256(who)) if who == "spiffe://tessera/officer/rsa")
+        );
         let nothing = CustodianCertificate::from_pem(b"nothing");
         assert!(matches!(nothing, Err(CertificateError::Unreadable(_))));
     }
