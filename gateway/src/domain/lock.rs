@@ -19,7 +19,7 @@ pub enum LockCode {
     CardConsolidation,
     /// 5: a final stop; not the state of a card that waits for its activation.
     CardInactive,
-    /// 6: lifting it clears the PIN try counter in the vault.
+    /// 6: lifting it clears the PIN try counter in the vault, with one exception: [`Lock::clears_pin_tries`].
     PinTriesExceeded,
     /// 7
     SuspectedFraud,
@@ -196,6 +196,15 @@ impl Lock {
         }
     }
 
+    /// Whether lifting this lock clears the PIN try counter in the vault: code 6 does, unless a user lifts what a user
+    /// placed. Else whoever has the phone for ten minutes guesses the PIN for as long, three tries at a time. A user whose
+    /// tries are used up sets a new PIN, under proof.
+    #[must_use]
+    pub const fn clears_pin_tries(&self, lifted_by: Party) -> bool {
+        let by_user_alone = matches!((self.placed_by, lifted_by), (Party::User, Party::User));
+        matches!(self.code, LockCode::PinTriesExceeded) && !by_user_alone
+    }
+
     /// The lock that holds after `next` was asked for on a card that this lock is on.
     ///
     /// - The same code again changes nothing: locking is repeatable. Only where the new party is one that the old may not
@@ -251,6 +260,23 @@ mod tests {
             Party::User => placed_by == Party::User,
             Party::Partner => placed_by == Party::User || placed_by == Party::Partner,
             Party::Operator | Party::Processor => true,
+        }
+    }
+
+    #[test]
+    fn only_a_users_own_code_six_gives_no_tries_back() {
+        for code in LockCode::ALL {
+            for placed_by in Party::ALL {
+                for lifted_by in Party::ALL {
+                    let clears = lock(code, placed_by).clears_pin_tries(lifted_by);
+                    let users_own = placed_by == Party::User && lifted_by == Party::User;
+                    assert_eq!(
+                        clears,
+                        code.number() == 6 && !users_own,
+                        "{code:?} {placed_by:?} {lifted_by:?}"
+                    );
+                }
+            }
         }
     }
 

@@ -104,7 +104,7 @@ fn a_reason_is_demanded_and_must_be_in_the_table() {
 }
 
 #[test]
-fn lifting_code_six_gives_the_pin_tries_back() {
+fn lifting_code_six_gives_the_pin_tries_back_but_not_to_a_user_who_placed_it() {
     on_each_engine(async |pair| {
         let holder = pair.holder().await?;
         let desk = holder.phone.cards();
@@ -122,6 +122,13 @@ fn lifting_code_six_gives_the_pin_tries_back() {
         );
         desk.lock(&holder.card, 6).await?.expect(200)?;
         desk.unlock(&holder.card).await?.expect(200)?;
+        ensure!(
+            pair.processor.pin(&full.pan, "4829").await?.outcome == Outcome::TriesExceeded,
+            "a user gave the tries back to themselves"
+        );
+        let partner = pair.partner.cards(&holder.prefix);
+        partner.lock(&holder.card, 6).await?.expect(200)?;
+        partner.unlock(&holder.card).await?.expect(200)?;
         ensure!(pair.processor.pin(&full.pan, "4829").await?.outcome == Outcome::Match);
         Ok(())
     });

@@ -1,11 +1,10 @@
 //! Lift a lock. Lifting code 6 clears the PIN try counter in the vault first, so that a card that is open again can be
-//! used; should the gateway fail in between, the lock still holds.
+//! used; should the gateway fail in between, the lock still holds. A user's own code 6 clears nothing.
 
 use shared::vault_api::cards::CardOperation;
 
 use super::{CardCaller, answers, ask};
 use crate::domain::card::{Card, CardId};
-use crate::domain::lock::LockCode;
 use crate::error::{Code, Error};
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
@@ -30,7 +29,7 @@ pub async fn unlock(
     };
     let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
     let (_, lifted) = taken.standing.unlock(caller.party, caller.rules)?;
-    if lifted.code != LockCode::PinTriesExceeded {
+    if !lifted.clears_pin_tries(caller.party) {
         return lift(caller, tx, taken, &claim).await;
     }
     tx.commit().await?;
