@@ -10,7 +10,7 @@ use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::audit::log::{self, Durable, Log, Source};
 use crate::audit::merkle::{self, CompactRange};
-use crate::domain::budget::{Book, Charge, Meter, WINDOW_SECONDS};
+use crate::domain::budget::{Book, COUNTED_SECONDS, Charge, Meter};
 use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::keys::keyring::Keyring;
@@ -60,7 +60,7 @@ impl Ledger {
                 ahead.range.append(merkle::leaf(&bytes), |_, _| {});
                 let event = log::parse(&bytes)?;
                 let at = event.at.unix_timestamp();
-                if now.saturating_sub(at) < WINDOW_SECONDS {
+                if now.saturating_sub(at) < COUNTED_SECONDS {
                     ahead.book.count(charges(&event, registers), at);
                 }
                 unseen.note(event.operation);
@@ -198,7 +198,7 @@ fn count_again(
     for index in (0..size).rev() {
         let event = log.event(index)?;
         let at = event.at.unix_timestamp();
-        if now.saturating_sub(at) < WINDOW_SECONDS {
+        if now.saturating_sub(at) < COUNTED_SECONDS {
             older_in_a_row = 0;
             recent.push((at, event));
             continue;
