@@ -4,11 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use arc_swap::ArcSwap;
 use shared::clock::Clock;
 use shared::http::limits::ListenerLimits;
-use shared::jws::VaultSigner;
 use shared::mtls::actix::{PeerGuard, remember_peer};
 use shared::mtls::certificate::ReloadingCertificate;
 use shared::mtls::reload::{Reload, watch};
@@ -19,6 +18,8 @@ use crate::config::{Config, Tls};
 use crate::http;
 use crate::jobs;
 use crate::keys::epoch::EpochFiles;
+use crate::observe::Observed;
+use crate::observe::certificates::Certificates as Inventory;
 use crate::open_vault::Surroundings;
 use crate::process::Process;
 use crate::random::Random;
@@ -28,6 +29,10 @@ use crate::store::{EngineError, Store};
 /// How soon replaced certificates and revocation lists are in force.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 const SECONDS_PER_DAY: i64 = 86_400;
+/// How long a connection may rest between two requests. The buffers of an open connection are not ours to wipe: actix and
+/// rustls keep the last request in them, which for a processor is card data. They go back to the heap, which wipes them,
+/// when the connection ends. Under load no connection rests; after a pause a new one costs a handshake, a millisecond.
+const REST_TIME: Duration = Duration::from_secs(5);
 /// Exit status after a failed store (`EX_IOERR` of sysexits).
 const STORE_FAILED: i32 = 74;
 
@@ -79,6 +84,14 @@ impl Certificates {
         })
     }
 
+    fn inventory(&self) -> Inventory {
+        Inventory::new(
+            Arc::clone(&self.own),
+            Arc::clone(&self.internal),
+            Arc::clone(&self.partners),
+        )
+    }
+
     fn reloading(&self) -> Vec<Arc<dyn Reload>> {
         // The signer looks at the certificate's files for both.
         vec![self.signer.clone(), self.internal.clone(), self.partners.clone()]
@@ -100,28 +113,22 @@ pub fn open_store(config: &Config) -> Result<Store, StartError> {
 /// [`StartError`].
 pub fn surroundings(config: &Config, store: Store, clock: &Clock) -> Result<Surroundings, StartError> {
     let certificates = Certificates::load(&config.tls, clock)?;
-    assemble(
-        config,
-        store,
-        clock,
-        certificates.signer.handle(),
-        certificates.partners,
-    )
+    assemble(config, store, clock, &certificates)
 }
 
 fn assemble(
     config: &Config,
     store: Store,
     clock: &Clock,
-    signer: Arc<ArcSwap<VaultSigner>>,
-    partner_trust: Arc<ReloadingTrust>,
+    certificates: &Certificates,
 ) -> Result<Surroundings, StartError> {
     Ok(Surroundings {
         store,
         clock: clock.clone(),
         random: Random::default(),
-        signer,
-        partner_trust,
+        signer: certificates.signer.handle(),
+        partner_trust: Arc::clone(&certificates.partners),
+        observed: Arc::new(Observed::new(certificates.inventory())),
         erase_grace_seconds: i64::from(config.erase.grace_days) * SECONDS_PER_DAY,
         environment: config.environment,
         epoch: epoch_files(config)?,
@@ -145,14 +152,7 @@ pub fn epoch_files(config: &Config) -> Result<EpochFiles, StartError> {
 pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
     let store = open_store(config)?;
     let certificates = Certificates::load(&config.tls, &clock)?;
-    let handle = certificates.signer.handle();
-    let surroundings = assemble(
-        config,
-        store.clone(),
-        &clock,
-        handle,
-        Arc::clone(&certificates.partners),
-    )?;
+    let surroundings = assemble(config, store.clone(), &clock, &certificates)?;
     let process = Process::locked(surroundings);
     let process = web::Data::new(process.map_err(cannot("root key slots"))?);
     process.open_by_itself().await.map_err(cannot("unlock"))?;
@@ -166,9 +166,13 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
             .app_data(data.clone())
             .configure(http::configure)
             .wrap(guard)
+            .wrap(from_fn(http::measure))
     };
-    let server =
-        ListenerLimits::mutual(config.workers()).apply(HttpServer::new(app).on_connect(remember_peer));
+    let limits = ListenerLimits {
+        rest_time: REST_TIME,
+        ..ListenerLimits::mutual(config.workers())
+    };
+    let server = limits.apply(HttpServer::new(app).on_connect(remember_peer));
     let server = server
         .bind_rustls_0_23(config.listen, tls)
         .map_err(cannot("listener"))?;

@@ -203,6 +203,15 @@ impl Error {
         }
     }
 
+    /// Which budget was used up, if that is why.
+    #[must_use]
+    pub const fn budget(&self) -> Option<&'static str> {
+        match self {
+            Self::Budget(exhausted) => Some(exhausted.meter.kind()),
+            _ => None,
+        }
+    }
+
     fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Budget(exhausted) => Some(exhausted.retry_after_seconds),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::web;
 use tokio::time::interval;
 
-use crate::flows::sweep;
+use crate::flows::{pending_keys, sweep};
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 use crate::work;
@@ -39,8 +39,12 @@ pub async fn run(process: web::Data<Process>) {
                     tracing::error!(%error, "the vault does not open by itself");
                 }
             },
-            _ = minutes.tick() => if let Ok(vault) = process.open_vault() {
-                sweep_once(&vault).await;
+            _ = minutes.tick() => {
+                let surroundings = process.surroundings();
+                surroundings.observed.certificates.alarm(surroundings.clock.now());
+                if let Ok(vault) = process.open_vault() {
+                    sweep_once(&vault).await;
+                }
             },
         }
     }
@@ -54,6 +58,12 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     }
     if let Err(error) = sweep::forget_answers(vault).await {
         tracing::error!(%error, "old answers are still remembered");
+    }
+    if let Err(error) = pending_keys::forget_matured(vault).await {
+        tracing::error!(%error, "matured keys are still listed as pending");
+    }
+    if let Err(error) = vault.write_corrupt_records().await {
+        tracing::error!(%error, "corrupt records are not written down");
     }
     if let Err(error) = vault.write_excess_refusals().await {
         tracing::error!(%error, "excess refusals are not written down");

@@ -20,6 +20,7 @@ mod idempotency;
 mod jobs;
 pub mod keys;
 mod ledger;
+pub mod observe;
 mod open_vault;
 mod process;
 mod random;

@@ -1,5 +1,6 @@
 //! The vault's command line: `vault init` makes one, `vault serve` runs it.
 
+use std::alloc::System;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +11,12 @@ use tracing_subscriber::EnvFilter;
 use vault::ceremony::{Ceremony, TokenKey, init};
 use vault::config::{Config, Level};
 use vault::{app, hardening};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is given back to the heap: our own types wipe themselves, but the buffers of actix, rustls, serde and
+/// sled through which card data and keys pass do not (PCI DSS 3.3; SECURITY.md, memory).
+#[global_allocator]
+static HEAP: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// The PCI zone of Tessera: the only process that sees card data in clear.
 #[derive(Parser)]

@@ -27,6 +27,7 @@ use crate::keys::keyring::Keyring;
 use crate::keys::slot::pkcs11::Hsm;
 use crate::keys::slot::unlock::UnlockSession;
 use crate::ledger::Ledger;
+use crate::observe::Observed;
 use crate::random::Random;
 use crate::records::{Records, Tx};
 use crate::refusals::Refusals;
@@ -63,6 +64,8 @@ pub struct Surroundings {
     pub hsm: Option<Hsm>,
     /// The name of the audit log in its checkpoints.
     pub origin: Arc<str>,
+    /// What is counted and watched.
+    pub observed: Arc<Observed>,
 }
 
 /// The unlocked vault.
@@ -101,6 +104,7 @@ impl OpenVault {
             surroundings.store.clone(),
             keys.clone(),
             surroundings.clock.clone(),
+            Arc::clone(&surroundings.observed),
         );
         records.begin_uses()?;
         let registers = Registers::read(&records)?;
@@ -291,7 +295,9 @@ impl OpenVault {
     }
 
     fn record(&self, tx: &mut Tx<'_, '_>, event: &Event) -> Result<Head, Error> {
-        self.ledger.record(tx, event, &self.registers.load(), self.now())
+        let head = self.ledger.record(tx, event, &self.registers.load(), self.now())?;
+        self.surroundings.observed.counters.event(event);
+        Ok(head)
     }
 
     /// Reads the durable log. Blocks: call it off the async threads where more than some events are read.
@@ -382,7 +388,7 @@ impl OpenVault {
         Err(Error::Raced)
     }
 
-    /// Runs a flow and writes down its refusal, if it ends in one. Failures of the vault itself cannot always be written
+    /// Runs a flow and writes down its refusal, if it ends in one, and a corrupt record, if that was in its way. Failures of the vault itself cannot always be written
     /// down; they are logged by the door.
     ///
     /// # Errors
@@ -395,6 +401,10 @@ impl OpenVault {
         match flow(event.clone()).await {
             Err(error) if error.is_refusal() => {
                 self.write_refusal(event, &error).await?;
+                Err(error)
+            }
+            Err(error @ (Error::Corrupt(_) | Error::UnknownKeyVersion(_))) => {
+                self.write_corruption(event, &error).await?;
                 Err(error)
             }
             other => other,
@@ -412,6 +422,34 @@ impl OpenVault {
         };
         event.emitted = false;
         self.commit(event, |_, _| Ok(())).await
+    }
+
+    /// The record that was in the way of a request, in an event of its own beside what was asked for.
+    async fn write_corruption(self: &Arc<Self>, mut event: Event, error: &Error) -> Result<(), Error> {
+        let (Error::Corrupt(what) | Error::UnknownKeyVersion(what)) = error else {
+            return Ok(());
+        };
+        self.surroundings.observed.corruption.is_written(what);
+        if !self.refusals.is_written_down(event.caller.as_ref()) {
+            return Ok(());
+        }
+        event.operation = Operation::CorruptRecord;
+        (event.outcome, event.emitted) = (Outcome::Done, false);
+        event.note = Some(what.clone());
+        self.commit(event, |_, _| Ok(())).await
+    }
+
+    /// Writes one event for each corrupt record that nobody's request told of: lists leave it out, sweeps pass it by.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn write_corrupt_records(self: &Arc<Self>) -> Result<(), Error> {
+        for what in self.surroundings.observed.corruption.take_unwritten() {
+            let mut event = Event::done(Operation::CorruptRecord, self.surroundings.clock.now());
+            event.note = Some(what);
+            self.commit(event, |_, _| Ok(())).await?;
+        }
+        Ok(())
     }
 
     /// Writes one event for the refusals that were not written down one by one since the last time.

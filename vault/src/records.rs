@@ -2,6 +2,7 @@
 //! swapped or flipped on the disk does not open.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use shared::clock::Clock;
 use zeroize::Zeroizing;
 
 use crate::audit::event::Event;
+use crate::audit::note::hex;
 use crate::crypto::aead;
 use crate::crypto::fingerprint::PanFingerprint;
 use crate::error::Error;
@@ -16,6 +18,7 @@ use crate::keys::data_key::WrappedDataKey;
 use crate::keys::handle::Keys;
 use crate::keys::header::{KeyId, KeyPurpose, WrappedKeyError};
 use crate::keys::keyring::{Keyring, KeyringError};
+use crate::observe::Observed;
 use crate::store::{CommitError, Store, Tree, Txn, TxnError};
 
 /// A kind of record: where it lies and under which key.
@@ -39,13 +42,19 @@ pub struct Records {
     store: Store,
     keys: Keys,
     clock: Clock,
+    observed: Arc<Observed>,
 }
 
 impl Records {
-    /// Reads `store` with the keyring in force.
+    /// Reads `store` with the keyring in force. Records that do not open are told to `observed`.
     #[must_use]
-    pub const fn new(store: Store, keys: Keys, clock: Clock) -> Self {
-        Self { store, keys, clock }
+    pub const fn new(store: Store, keys: Keys, clock: Clock, observed: Arc<Observed>) -> Self {
+        Self {
+            store,
+            keys,
+            clock,
+            observed,
+        }
     }
 
     /// The record under `key`; only what is durable is seen.
@@ -72,7 +81,7 @@ impl Records {
             return Ok(None);
         };
         Ok(Some(Stored {
-            record: open(&self.keys.current(), key, &sealed)?,
+            record: open(&self.keys.current(), &self.observed, key, &sealed)?,
             sealed,
         }))
     }
@@ -86,18 +95,54 @@ impl Records {
         refreshed.map_err(|error| Error::Corrupt(error.to_string()))
     }
 
-    /// Up to `limit` records whose keys start with `prefix`, from `from` on.
+    /// Up to `limit` records whose keys start with `prefix`, from `from` on: all of them, for decisions that rest on none
+    /// being left out.
     ///
     /// # Errors
     /// The store cannot be read, or a record does not open.
     pub fn scan<R: Record>(&self, prefix: &[u8], from: Bound<&[u8]>, limit: usize) -> Result<Vec<R>, Error> {
+        self.scanned(prefix, from, limit)?.into_iter().collect()
+    }
+
+    /// The same for lists and for work on one record after the other: those that do not open are left out, and told like
+    /// any other corrupt record. One bad record must not take the rest with it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn scan_readable<R: Record>(
+        &self,
+        prefix: &[u8],
+        from: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<R>, Error> {
+        let readable = |opened: Result<R, Error>| match opened {
+            Ok(record) => Some(record),
+            Err(error) => {
+                if let Error::UnknownKeyVersion(what) = error {
+                    self.observed.corrupt(R::TREE, &what);
+                }
+                None
+            }
+        };
+        let scanned = self.scanned(prefix, from, limit)?;
+        Ok(scanned.into_iter().filter_map(readable).collect())
+    }
+
+    fn scanned<R: Record>(
+        &self,
+        prefix: &[u8],
+        from: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Result<R, Error>>, Error> {
         let entries = self.store.scan(R::TREE, prefix, from, limit);
         let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
         let keyring = self.keys.current();
-        entries
-            .iter()
-            .map(|(key, sealed)| open(&keyring, key, sealed))
-            .collect()
+        let opened = |(key, sealed): &(Vec<u8>, Vec<u8>)| match open(&keyring, &self.observed, key, sealed) {
+            // The value may have been moved meanwhile, or be gone.
+            Err(Error::UnknownKeyVersion(_)) => self.get(key).transpose().map(|found| Ok(found?.record)),
+            other => Some(other),
+        };
+        Ok(entries.iter().filter_map(opened).collect())
     }
 
     /// Runs `work` as one durable transaction.
@@ -108,7 +153,7 @@ impl Records {
         &self,
         work: impl FnOnce(&mut Tx<'_, '_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let keys = self.keys.clone();
+        let (keys, observed) = (self.keys.clone(), Arc::clone(&self.observed));
         let committed = self
             .store
             .commit(move |txn| {
@@ -117,6 +162,7 @@ impl Records {
                 let mut tx = Tx {
                     txn,
                     keyring: &keyring,
+                    observed: &observed,
                     audit_index: 0,
                     events: Vec::new(),
                 };
@@ -137,6 +183,7 @@ impl Records {
 pub struct Tx<'a, 't> {
     txn: &'a mut Txn<'t>,
     keyring: &'a Keyring,
+    observed: &'a Observed,
     audit_index: u64,
     events: Vec<Event>,
 }
@@ -148,7 +195,9 @@ impl<'a, 't> Tx<'a, 't> {
     /// The store cannot be read, or the record does not open.
     pub fn get<R: Record>(&mut self, key: &[u8]) -> Result<Option<R>, Error> {
         let sealed = self.txn.get(R::TREE, key)?;
-        sealed.map(|sealed| open(self.keyring, key, &sealed)).transpose()
+        sealed
+            .map(|sealed| open(self.keyring, self.observed, key, &sealed))
+            .transpose()
     }
 
     /// Up to `limit` records whose keys start with `prefix`, from `from` on, as this transaction sees them.
@@ -395,10 +444,30 @@ impl Records {
     }
 }
 
-fn open<R: Record>(keyring: &Keyring, key: &[u8], sealed: &[u8]) -> Result<R, Error> {
-    let plain = keyring.open_record(R::TREE, key, sealed);
-    let plain = plain.map_err(|error| Error::of_opening(R::TREE.name(), &error))?;
-    serde_json::from_slice(&plain).map_err(|error| Error::Corrupt(format!("{}: {error}", R::TREE.name())))
+fn open<R: Record>(keyring: &Keyring, observed: &Observed, key: &[u8], sealed: &[u8]) -> Result<R, Error> {
+    let name = || record_name(R::TREE, key);
+    let opened = match keyring.open_record(R::TREE, key, sealed) {
+        Ok(plain) => {
+            let read = serde_json::from_slice(&plain);
+            read.map_err(|error| Error::Corrupt(format!("{}: {error}", name())))
+        }
+        Err(error) => Err(Error::of_opening(&name(), &error)),
+    };
+    if let Err(Error::Corrupt(what)) = &opened {
+        observed.corrupt(R::TREE, what);
+    }
+    opened
+}
+
+/// How a record is named to officers: its tree and its key, which is never anything secret.
+#[must_use]
+pub fn record_name(tree: Tree, key: &[u8]) -> String {
+    let printable = !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
+    let key = match std::str::from_utf8(key) {
+        Ok(text) if printable => text.to_owned(),
+        _ => hex(key),
+    };
+    format!("{} {key}", tree.name())
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {

@@ -18,6 +18,16 @@ pub struct MemoryScan {
     pub hits: Vec<usize>,
     /// Bytes read.
     pub bytes: u64,
+    /// Mappings with hits, as `/proc/PID/maps` names them, and how many.
+    pub places: Vec<(String, usize)>,
+}
+
+impl MemoryScan {
+    /// Hits of all needles together.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.hits.iter().sum()
+    }
 }
 
 /// Reads all memory of the process `pid` and counts the needles. Needs the right to trace it (root, or its parent).
@@ -33,9 +43,14 @@ pub fn scan_memory(pid: u32, needles: &[Vec<u8>]) -> Result<MemoryScan> {
     let mut scan = MemoryScan {
         hits: vec![0; needles.len()],
         bytes: 0,
+        places: Vec::new(),
     };
     let mut buffer = Vec::new();
-    for region in maps.lines().filter_map(readable_region) {
+    for (line, region) in maps
+        .lines()
+        .filter_map(|line| Some((line, readable_region(line)?)))
+    {
+        let before = scan.total();
         let mut at = region.0;
         buffer.clear();
         while at < region.1 {
@@ -59,6 +74,10 @@ pub fn scan_memory(pid: u32, needles: &[Vec<u8>]) -> Result<MemoryScan> {
             search.take(&mut buffer, &mut scan.hits);
         }
         search.count(&buffer, buffer.len(), &mut scan.hits);
+        let found = scan.total() - before;
+        if found > 0 {
+            scan.places.push((line.to_owned(), found));
+        }
     }
     Ok(scan)
 }
@@ -82,6 +101,27 @@ fn readable_region(line: &str) -> Option<(u64, u64)> {
         .is_some_and(|name| KERNEL_MAPPINGS.contains(&name));
     let address = |text| u64::from_str_radix(text, 16).ok();
     (readable && !kernel).then_some((address(start)?, address(end)?))
+}
+
+/// Open connections that somebody has to a port of this machine, as its listener sees them.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn connections_to(port: u16) -> Result<usize> {
+    /// `TCP_ESTABLISHED` and `TCP_CLOSE_WAIT` of the kernel: a socket that its process still holds.
+    const HELD: [&str; 2] = ["01", "08"];
+    let mut held = 0;
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = fs::read_to_string(table).with_context(|| format!("cannot read {table}"))?;
+        let is_held = |line: &&str| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            let own = fields.get(1).and_then(|address| address.rsplit_once(':'));
+            let own = own.and_then(|(_, own)| u16::from_str_radix(own, 16).ok());
+            own == Some(port) && fields.get(3).is_some_and(|state| HELD.contains(state))
+        };
+        held += text.lines().skip(1).filter(is_held).count();
+    }
+    Ok(held)
 }
 
 /// How often each needle occurs in bytes that are at hand.

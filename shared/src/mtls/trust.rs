@@ -41,6 +41,8 @@ pub(super) struct Trust {
     pub(super) clients: Arc<dyn ClientCertVerifier>,
     pub(super) servers: Arc<dyn ServerCertVerifier>,
     pub(super) lists_expire_at: OffsetDateTime,
+    lists_issued_at: OffsetDateTime,
+    roots_expire_at: OffsetDateTime,
     lists: Vec<ListAge>,
 }
 
@@ -77,6 +79,18 @@ impl ReloadingTrust {
     #[must_use]
     pub fn lists_expire_at(&self) -> OffsetDateTime {
         self.current.load().lists_expire_at
+    }
+
+    /// When the oldest of the lists in force was issued.
+    #[must_use]
+    pub fn lists_issued_at(&self) -> OffsetDateTime {
+        self.current.load().lists_issued_at
+    }
+
+    /// The last valid instant of the first root that ends.
+    #[must_use]
+    pub fn roots_expire_at(&self) -> OffsetDateTime {
+        self.current.load().roots_expire_at
     }
 
     /// Checks a chain (own certificate first) as a handshake would: issuer, validity, revocation, client purpose,
@@ -187,6 +201,13 @@ fn load(
         .map(|age| age.next_update)
         .min()
         .ok_or_else(|| no_pem(lists_path, "revocation list"))?;
+    let lists_issued_at = ages.iter().map(|age| age.this_update).min();
+    let roots_expire_at = parsed_roots
+        .iter()
+        .map(|root| root.validity().not_after.to_datetime());
+    let roots_expire_at = roots_expire_at
+        .min()
+        .ok_or_else(|| no_pem(roots_path, "certificate"))?;
     let store = Arc::new(store);
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&store), provider())
         .with_crls(lists.clone())
@@ -204,6 +225,8 @@ fn load(
         clients,
         servers,
         lists_expire_at,
+        lists_issued_at: lists_issued_at.unwrap_or(lists_expire_at),
+        roots_expire_at,
         lists: ages,
     })
 }

@@ -37,6 +37,8 @@ pub const AUDIT_INCLUSION: &str = "/v1/audit/proofs/inclusion";
 pub const AUDIT_CONSISTENCY: &str = "/v1/audit/proofs/consistency";
 /// `GET`, auditors: metrics in Prometheus' text format.
 pub const METRICS: &str = "/metrics";
+/// `GET`, officers and auditors: everything that ends, certificates and revocation lists.
+pub const CERTIFICATES: &str = "/v1/certificates";
 /// `GET`, officers and auditors: every key version with age, state and uses.
 pub const KEY_INVENTORY: &str = "/v1/keys/inventory";
 /// `GET`, officers and auditors: root key slots.

@@ -167,3 +167,57 @@ pub struct PendingKey {
     )]
     pub matures_at: Option<OffsetDateTime>,
 }
+
+/// What kind of thing ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateKind {
+    /// The vault's own certificate.
+    Own,
+    /// A root that the vault trusts.
+    Authority,
+    /// The revocation list of such a root.
+    RevocationList,
+    /// What a peer showed when it was last here.
+    Peer,
+}
+
+impl CertificateKind {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Authority => "authority",
+            Self::RevocationList => "revocation-list",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+/// An item of the answer (200) of [`super::paths::CERTIFICATES`] (PCI DSS 4.2.1.1), the soonest end first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateEntry {
+    /// What it is.
+    pub kind: CertificateKind,
+    /// Which: `own`, `internal-ca`, `internal-crl`, `partner-ca`, `partner-crl`, or a peer's identity.
+    pub name: String,
+    /// When a revocation list was issued.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub issued_at: Option<OffsetDateTime>,
+    /// The last valid instant; of a revocation list, when the next one is due.
+    #[serde(with = "time::serde::rfc3339")]
+    pub ends_at: OffsetDateTime,
+    /// When the peer was last here, since the process began.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub last_seen_at: Option<OffsetDateTime>,
+}

@@ -1,5 +1,6 @@
 //! Invariant 1, the blind gateway: canaries through the whole API, then a search of everything that the gateway has and of
-//! everything that goes over its wires, seen by a proxy that ends TLS between gateway and vault.
+//! everything that goes over its wires, seen by a proxy that ends TLS between gateway and vault. And the vault's own memory
+//! once nobody is connected: it holds the card data of a request, and afterwards none.
 
 use std::fs;
 use std::path::Path;
@@ -9,21 +10,30 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deploy::actors::{Card, Credentials, tls};
-use deploy::stand::{Database, StandOptions, count_in, scan_memory};
+use deploy::stand::{Database, MemoryScan, StandOptions, connections_to, count_in, scan_memory};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
 use serde_json::json;
+use shared::vault_api::paths;
 use sqlx::{Connection as _, Row as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, Instant, sleep};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::content::FullCard;
 use crate::pair::{Pair, engines, finished, report, run, scratch};
+use crate::raw::RawConnection;
 
 /// A PIN that occurs nowhere by chance.
 const PIN: &str = "730195826447";
+/// Another, of a request that is under way while the vault's memory is searched.
+const PIN_UNDER_WAY: &str = "846207593162";
+/// Longer than a connection may rest.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A proxy that ends TLS on both sides and keeps every byte.
 #[derive(Clone, Default)]
@@ -137,17 +147,79 @@ async fn blind(database: Database) -> Result<()> {
         control.hits.iter().any(|hits| *hits > 0),
         "the search found not even the masked number"
     );
-    let vault_left = scan_memory(pair.stand.vault()?.pid(), &all_forms(&needles))?;
+    the_vault_forgets(&pair, &needles).await?;
     pair.stand.stop().await?;
     let layout = pair.stand.layout();
     search_files(&layout.root, &needles)?;
     search_database(&pair.stand.database_url(), &needles, &masked).await?;
-    let left: usize = vault_left.hits.iter().sum();
-    let mebibytes = vault_left.bytes >> 20;
-    report(&format!(
-        "card data in the vault's memory after the last answer: {left} hits in {mebibytes} MiB"
-    ));
     Ok(())
+}
+
+/// A request under way is in the vault's memory: the search finds it. Once the last connection has ended, nothing is.
+async fn the_vault_forgets(pair: &Pair, needles: &[String]) -> Result<()> {
+    let (pid, port) = (pair.stand.vault()?.pid(), pair.stand.ports().vault);
+    let at_once = scan_memory(pid, &all_forms(needles))?;
+    let mut needles = needles.to_vec();
+    needles.push(PIN_UNDER_WAY.to_owned());
+    let mut processor = RawConnection::open(&pair.stand, port, Some(&pair.stand.certificates().processor))?;
+    let body = format!(r#"{{"cardNo":"9999000000000004","pin":"{PIN_UNDER_WAY}"}}"#);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        paths::VERIFY_PIN,
+        body.len()
+    );
+    let (most, last) = body.split_at(body.len() - 1);
+    processor.write(format!("{head}{most}").as_bytes())?;
+    let control = [PIN_UNDER_WAY.as_bytes().to_vec()];
+    let under_way = look_until(|| scan_memory(pid, &control), |scan| scan.total() > 0).await?;
+    ensure!(
+        under_way.total() > 0,
+        "a request under way was not found in the vault's memory"
+    );
+    processor.write(last.as_bytes())?;
+    let answer = processor.answer()?;
+    ensure!(
+        answer.is_some_and(|(status, _)| status == 200),
+        "the question was not answered"
+    );
+
+    let open = look_until(|| connections_to(port), |open| *open == 0).await?;
+    ensure!(open == 0, "{open} connections to the vault rest for ever");
+    let left = scan_memory(pid, &all_forms(&needles))?;
+    report(&format!(
+        "card data in the vault's memory: {} hits with connections open, {} of a request under way, {} after the last \
+         connection, in {} MiB",
+        at_once.total(),
+        under_way.total(),
+        left.total(),
+        left.bytes >> 20
+    ));
+    ensure!(
+        left.total() == 0,
+        "card data is left in the vault's memory: {}",
+        places(&left)
+    );
+    Ok(())
+}
+
+fn places(scan: &MemoryScan) -> String {
+    let lines = scan
+        .places
+        .iter()
+        .map(|(mapping, hits)| format!("{hits} in {mapping}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Looks until it is as wanted, or patience ends; the last look.
+async fn look_until<T>(look: impl Fn() -> Result<T>, wanted: impl Fn(&T) -> bool) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = look()?;
+        if wanted(&seen) || Instant::now() > deadline {
+            return Ok(seen);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
 }
 
 fn server_half(vault: &Credentials) -> Result<ServerConfig> {
@@ -182,6 +254,7 @@ async fn drive(pair: &Pair) -> Result<(Vec<FullCard>, String)> {
         pair.processor.cvv(&full.pan, &full.exp, &new).await?;
         pair.processor.pin(&full.pan, PIN).await?;
         pair.processor.pin(&full.pan, "000000000000").await?;
+        malformed(pair, &full).await?;
         mask = full.masked();
         cards.push(FullCard { cvv: new, ..full });
         desk.list().await?.expect(200)?;
@@ -189,6 +262,19 @@ async fn drive(pair: &Pair) -> Result<(Vec<FullCard>, String)> {
         desk.unlock(&card).await?.expect(200)?;
     }
     Ok((cards, mask))
+}
+
+/// Questions of a processor that is programmed badly: what is refused is forgotten like the rest.
+async fn malformed(pair: &Pair, card: &FullCard) -> Result<()> {
+    for body in [
+        json!({ "cardNo": card.pan, "pin": PIN, "more": card.pan }),
+        json!({ "cardNo": [card.pan, PIN], "pin": 1 }),
+        json!({ "cardNo": format!("{}0", card.pan), "pin": PIN }),
+    ] {
+        let answer = pair.processor.verify(paths::VERIFY_PIN, &body).await?;
+        ensure!(matches!(answer.status, 400 | 422), "{answer}");
+    }
+    Ok(())
 }
 
 /// What must not be found. Three digits occur everywhere; a CVV counts where it stands as one.

@@ -69,6 +69,12 @@ impl RawConnection {
         }
     }
 
+    /// The certificate that the other end showed, DER.
+    pub(crate) fn server_certificate(&self) -> Result<Vec<u8>> {
+        let shown = self.0.conn.peer_certificates().and_then(|chain| chain.first());
+        Ok(shown.context("no certificate was shown")?.as_ref().to_vec())
+    }
+
     /// A `GET` on this very connection.
     pub(crate) fn get(&mut self, path: &str) -> Result<Option<(u16, String)>> {
         self.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;

@@ -10,6 +10,7 @@ pub mod govern;
 pub mod issue;
 pub mod lock_finally;
 pub mod lookup;
+pub mod pending_keys;
 pub mod print;
 pub mod prove;
 pub mod public_keys;

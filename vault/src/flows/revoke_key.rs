@@ -6,6 +6,7 @@ use shared::ids::HolderToken;
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::holders::{EnrolledKey as EnrolledKeyAnswer, KeyState};
 
+use super::pending_keys;
 use crate::audit::event::Event;
 use crate::domain::holder::{Acceptance, EnrolledKey};
 use crate::error::Error;
@@ -34,6 +35,7 @@ pub async fn revoke_key(
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         let mut enrolled: EnrolledKey = tx.get(&key)?.ok_or(Error::NotFound("key"))?;
         enrolled.acceptance = Acceptance::Revoked;
+        pending_keys::forget(tx, &enrolled.holder, &thumbprint)?;
         tx.put(&enrolled)
     };
     vault.commit(event, work).await?;

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::keys::data_key::{DataKey, WrappedDataKey};
 use crate::keys::keyring::{Keyring, KeyringError};
 use crate::open_vault::OpenVault;
+use crate::records::record_name;
 use crate::store::Tree;
 
 /// The opened data key of one card.
@@ -31,7 +32,11 @@ impl OpenVault {
             .store
             .get(Tree::DataKeys, &card_key(&card.token));
         let wrapped = wrapped.map_err(|error| Error::Store(error.to_string()))?;
-        CardSecrets::unwrap(&self.keyring(), &card.program, &card.token, wrapped)
+        let secrets = CardSecrets::unwrap(&self.keyring(), &card.program, &card.token, wrapped);
+        if let Err(Error::Corrupt(what)) = &secrets {
+            self.surroundings.observed.corrupt(Tree::DataKeys, what);
+        }
+        secrets
     }
 }
 
@@ -60,10 +65,11 @@ impl CardSecrets {
         card: &CardToken,
         wrapped: Option<Vec<u8>>,
     ) -> Result<Self, Error> {
-        let wrapped = wrapped.ok_or_else(|| Error::Corrupt("data key missing".to_owned()))?;
+        let name = || record_name(Tree::DataKeys, &card_key(card));
+        let wrapped = wrapped.ok_or_else(|| corrupt(&name(), &"missing"))?;
         let data_key = keyring.unwrap_data_key(program, card, &WrappedDataKey::from_bytes(wrapped));
         Ok(Self {
-            data_key: data_key.map_err(|error| Error::of_opening("data key", &error))?,
+            data_key: data_key.map_err(|error| Error::of_opening(&name(), &error))?,
         })
     }
 
@@ -96,8 +102,8 @@ impl CardSecrets {
     /// # Errors
     /// [`Error::Corrupt`].
     pub fn pan(&self, card: &Card) -> Result<Pan, Error> {
-        let digits = self.open(Field::Pan, card.pan.as_ref())?;
-        Pan::parse(&digits).map_err(|error| corrupt("PAN", &error))
+        let digits = self.open(Field::Pan, card, card.pan.as_ref())?;
+        Pan::parse(&digits).map_err(|error| corrupt(&field_name(Field::Pan, card), &error))
     }
 
     /// Opens the card's CVV.
@@ -105,8 +111,8 @@ impl CardSecrets {
     /// # Errors
     /// [`Error::Corrupt`].
     pub fn cvv(&self, card: &Card) -> Result<Cvv, Error> {
-        let digits = self.open(Field::Cvv, card.cvv.as_ref())?;
-        Cvv::parse(&digits).map_err(|error| corrupt("CVV", &error))
+        let digits = self.open(Field::Cvv, card, card.cvv.as_ref())?;
+        Cvv::parse(&digits).map_err(|error| corrupt(&field_name(Field::Cvv, card), &error))
     }
 
     /// Opens the card's PIN, if one was set.
@@ -117,10 +123,10 @@ impl CardSecrets {
         if card.pin.is_none() {
             return Ok(None);
         }
-        let digits = self.open(Field::Pin, card.pin.as_ref())?;
+        let digits = self.open(Field::Pin, card, card.pin.as_ref())?;
         Pin::parse(&digits)
             .map(Some)
-            .map_err(|error| corrupt("PIN", &error))
+            .map_err(|error| corrupt(&field_name(Field::Pin, card), &error))
     }
 
     fn seal(&self, field: Field, version: u32, digits: &[u8]) -> Result<SealedField, Error> {
@@ -131,11 +137,20 @@ impl CardSecrets {
         })
     }
 
-    fn open(&self, field: Field, sealed: Option<&SealedField>) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
-        let sealed = sealed.ok_or_else(|| Error::Corrupt("a sealed field is missing".to_owned()))?;
+    fn open(
+        &self,
+        field: Field,
+        card: &Card,
+        sealed: Option<&SealedField>,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+        let sealed = sealed.ok_or_else(|| corrupt(&field_name(field, card), &"missing"))?;
         let opened = self.data_key.open(field, sealed.version, &sealed.sealed.0);
-        opened.map_err(|error| corrupt("sealed field", &error))
+        opened.map_err(|error| corrupt(&field_name(field, card), &error))
     }
+}
+
+fn field_name(field: Field, card: &Card) -> String {
+    format!("{} {field:?}", record_name(Tree::Cards, &card_key(&card.token)))
 }
 
 /// Why a data key could not be wrapped.

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use super::trace::trace_of;
 use crate::audit::event::{Event, Operation};
 use crate::error::Error;
+use crate::observe::Refusal;
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 
@@ -63,6 +64,12 @@ impl Permission for ForOfficers {
 pub struct ForOverseers;
 impl Permission for ForOverseers {
     const ROLES: &'static [Role] = &[Role::Officer, Role::Auditor];
+}
+
+/// Auditors alone.
+pub struct ForAuditors;
+impl Permission for ForAuditors {
+    const ROLES: &'static [Role] = &[Role::Auditor];
 }
 
 /// Issuing processors.
@@ -132,7 +139,10 @@ impl<P: Permission> FromRequest for Call<P> {
 }
 
 /// Role, then lock, then register: a stranger learns nothing of the vault's state.
-async fn admit<P: Permission>(
+///
+/// # Errors
+/// [`Error::RoleForbidden`], [`Error::Locked`] (for a permitted role), [`Error::NotRegistered`].
+pub async fn admit<P: Permission>(
     request: &HttpRequest,
 ) -> Result<(Arc<OpenVault>, Identity, SpkiThumbprint), Error> {
     let process = request.app_data::<web::Data<Process>>();
@@ -302,7 +312,7 @@ pub fn json_error(error: JsonError) -> Error {
     Error::Malformed(error.to_string().into())
 }
 
-/// Logs what the caller is not told, and renders the rest.
+/// Logs what the caller is not told, and renders the rest. How it was refused stays with the answer, to be counted.
 pub fn problem(error: &Error, trace: TraceId) -> HttpResponse {
     if error.is_refusal() {
         tracing::info!(%trace, code = error.status_and_code().1, "refused");
@@ -311,7 +321,12 @@ pub fn problem(error: &Error, trace: TraceId) -> HttpResponse {
     } else {
         tracing::error!(%trace, %error, "failed");
     }
-    error.problem(trace).respond()
+    let mut answer = error.problem(trace).respond();
+    answer.extensions_mut().insert(Refusal {
+        code: error.status_and_code().1,
+        budget: error.budget(),
+    });
+    answer
 }
 
 fn refused(error: &Error, trace: TraceId) -> actix_web::Error {

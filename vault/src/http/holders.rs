@@ -7,11 +7,15 @@ use shared::thumbprint::Thumbprint;
 use shared::vault_api::holders::{
     Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, HolderKeys, RevokeKey,
 };
+use shared::vault_api::reports::PendingKey;
 
-use super::call::{Call, ForGateway};
+use super::call::{Call, ForGateway, ForOverseers};
 use crate::audit::event::Operation;
 use crate::error::Error;
 use crate::flows;
+
+/// Pending keys that are listed at once.
+const MOST_LISTED: usize = 1000;
 
 pub(super) async fn create(mut call: Call<ForGateway>) -> HttpResponse {
     async fn run(call: &mut Call<ForGateway>) -> Result<HolderCreated, Error> {
@@ -33,6 +37,15 @@ pub(super) async fn keys(call: Call<ForGateway>) -> HttpResponse {
         flows::enrol_key::list_keys(&call.vault, &holder)
     }
     let result = run(&call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn pending(call: Call<ForOverseers>) -> HttpResponse {
+    let run = async || -> Result<Vec<PendingKey>, Error> {
+        call.read_register("pending keys").await?;
+        flows::pending_keys::list(&call.vault, MOST_LISTED)
+    };
+    let result = run().await;
     call.answer(StatusCode::OK, result)
 }
 

@@ -1,12 +1,14 @@
 //! The vault's doors, all of them on this page. Mutual TLS is settled before a request comes here; the role is in each
 //! handler's signature; while the vault is locked everything but health, status, unlock and this API's description
-//! answers 503.
+//! answers 503. While it is locked, metrics open to any auditor's certificate: the register cannot be read then.
 
 mod call;
 mod cards;
 mod governance;
 mod holders;
 mod jobs;
+mod measure;
+mod metrics;
 mod openapi;
 mod processor;
 mod readings;
@@ -20,9 +22,11 @@ use shared::mtls::actix::Refused;
 use shared::mtls::identity::Role;
 use shared::vault_api::paths;
 
+pub use self::measure::measure;
+
 use self::call::{
-    ForAnyone, ForGateway, ForGatewayAndOfficers, ForOfficers, ForOverseers, ForProcessors, Permission,
-    problem,
+    ForAnyone, ForAuditors, ForGateway, ForGatewayAndOfficers, ForOfficers, ForOverseers, ForProcessors,
+    Permission, problem,
 };
 use self::trace::trace_of;
 use crate::error::Error;
@@ -76,12 +80,15 @@ pub fn routes() -> Vec<Route> {
         door::<ForAnyone>(Method::GET, paths::HEALTH, || web::get().to(standing::health), "Liveness").while_locked(),
         door::<ForAnyone>(Method::GET, paths::STATUS, || web::get().to(standing::status), "Locked or unlocked").while_locked(),
         door::<ForAnyone>(Method::GET, paths::OPENAPI, || web::get().to(openapi::document), "This document").while_locked(),
+        door::<ForAuditors>(Method::GET, paths::METRICS, || web::get().to(metrics::metrics), "Metrics").while_locked(),
         door::<ForOfficers>(Method::POST, paths::UNLOCK, || web::post().to(standing::unlock), "Hand in a share of the root key").while_locked(),
         door::<ForOfficers>(Method::POST, paths::LOCK, || web::post().to(standing::lock), "Forget every key"),
         door::<ForAnyone>(Method::GET, paths::KEYS, || web::get().to(readings::keys), "Public keys with their attestation"),
 
         door::<ForOverseers>(Method::GET, paths::PROGRAMS, || web::get().to(governance::programs), "List programs"),
         door::<ForOverseers>(Method::GET, paths::PARTIES, || web::get().to(governance::parties), "List registered parties"),
+        door::<ForOverseers>(Method::GET, paths::CERTIFICATES, || web::get().to(metrics::certificates), "List what ends: certificates and revocation lists"),
+        door::<ForOverseers>(Method::GET, paths::PENDING_KEYS, || web::get().to(holders::pending), "List holder keys that wait"),
         door::<ForOverseers>(Method::GET, paths::APPROVALS, || web::get().to(governance::approvals), "List proposals"),
         door::<ForOfficers>(Method::POST, paths::APPROVALS, || web::post().to(governance::propose), "Propose an operation that takes two officers"),
         door::<ForOverseers>(Method::GET, "/v1/approvals/{approval}", || web::get().to(governance::approval), "One proposal"),

@@ -1,6 +1,6 @@
 //! The doors that open while the vault is locked: health, status, unlock; and the one that locks it.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use shared::http::body::read_body;
 use shared::mtls::actix::peer;
@@ -33,8 +33,13 @@ pub(super) async fn unlock(
     body: web::Payload,
 ) -> HttpResponse {
     match take_share(&request, &process, body).await {
-        Ok(status) => HttpResponse::Ok().json(status),
-        Err(error) => problem(&error, trace_of(&request)),
+        // The buffers of the connection held a share: they are wiped with it.
+        Ok(status) => HttpResponse::Ok().force_close().json(status),
+        Err(error) => {
+            let mut answer = problem(&error, trace_of(&request));
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+            answer
+        }
     }
 }
 

@@ -58,6 +58,12 @@ impl Process {
         })
     }
 
+    /// What the process has whether it is locked or not.
+    #[must_use]
+    pub const fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     /// The unlocked vault.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Kept-alive connections to the vault.
 const IDLE_CONNECTIONS: usize = 64;
+/// How long one is kept: a little shorter than the vault keeps it, so that a request never meets a connection that is
+/// just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Longest answer that is read, in bytes; the longest that the contract knows is a list of keys with its attestation.
 const ANSWER_LIMIT: usize = 256 * 1024;
 
@@ -72,6 +75,7 @@ impl VaultClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_nodelay(true)
             .build()?;
         Ok(Self {

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use self::ticket::Ticket;
 use super::lookup::{MOST_KEYS_EVER, count_keys};
+use super::pending_keys;
 use super::prove::{Claim, Proven};
 use crate::audit::event::{Assurance, Event, Operation, Outcome};
 use crate::challenges::Purpose;
@@ -206,6 +207,7 @@ impl Admission<'_> {
                 tx.put(&holder)?;
             }
             tx.put(&enrolled)?;
+            pending_keys::follow(tx, &enrolled, &holder.program)?;
             slot.remember(tx, &answer)?;
             Ok(answer)
         };

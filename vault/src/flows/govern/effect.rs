@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::lookup::{TriesRecord, card_key, holder_key_key};
 use crate::flows::rotate;
+use crate::flows::pending_keys;
 use crate::flows::slots;
 use crate::records::{Record, Tx};
 use crate::registers::{PartyRecord, ProgramRecord, Registers};
@@ -128,6 +129,7 @@ fn activate(tx: &mut Tx<'_, '_>, holder: &HolderToken, key: &Thumbprint) -> Resu
         ));
     }
     enrolled.acceptance = Acceptance::Active;
+    pending_keys::forget(tx, holder, key)?;
     tx.put(&enrolled)
 }
 

@@ -186,7 +186,7 @@ pub fn find(vault: &OpenVault, id: &ApprovalToken) -> Result<Approval, Error> {
 /// The store's.
 pub fn list(vault: &OpenVault) -> Result<Vec<Approval>, Error> {
     let now = vault.surroundings.clock.now();
-    let records: Vec<ApprovalRecord> = vault.records.scan(b"", Bound::Unbounded, MOST_LISTED)?;
+    let records: Vec<ApprovalRecord> = vault.records.scan_readable(b"", Bound::Unbounded, MOST_LISTED)?;
     Ok(records
         .into_iter()
         .map(|ApprovalRecord(approval)| at(approval, now))
