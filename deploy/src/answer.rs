@@ -117,7 +117,10 @@ impl Answer {
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} → {}", self.request, self.status)?;
-        let Ok(body) = self.json() else { return Ok(()) };
+        // Not by `json`, whose error shows the answer.
+        let Ok(body) = serde_json::from_slice::<Value>(&self.body) else {
+            return Ok(());
+        };
         let member = |name: &str| body.get(name).and_then(Value::as_str);
         if let (Some(code), Some(detail)) = (member("code"), member("detail")) {
             write!(f, " {code}: {detail}")?;

@@ -12,6 +12,7 @@ use shared::mtls::identity::Identity;
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 use shared::vault_api::governance::Approval;
 use shared::vault_api::holders::{EnrolledKey, HolderCreated};
+use shared::vault_api::jobs::Job;
 
 use crate::audit::event::Operation;
 use crate::bytes::Base64Bytes;
@@ -53,6 +54,7 @@ impl Logged for IssuedCard {
 impl Logged for HolderCreated {}
 impl Logged for EnrolledKey {}
 impl Logged for Approval {}
+impl Logged for Job {}
 
 /// Answers are kept for at least a day: in the bucket of the day on which they were given and through the next.
 const SECONDS_PER_BUCKET: i64 = 86_400;

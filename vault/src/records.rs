@@ -213,8 +213,25 @@ impl<'a, 't> Tx<'a, 't> {
         let entries = self.txn.scan(R::TREE, prefix, from, limit)?;
         entries
             .iter()
-            .map(|(key, sealed)| open(self.keyring, key, sealed))
+            .map(|(key, sealed)| open(self.keyring, self.observed, key, sealed))
             .collect()
+    }
+
+    /// The same without those that do not open.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn scan_readable<R: Record>(
+        &mut self,
+        prefix: &[u8],
+        from: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<R>, Error> {
+        let entries = self.txn.scan(R::TREE, prefix, from, limit)?;
+        let opened = entries
+            .iter()
+            .map(|(key, sealed)| open(self.keyring, self.observed, key, sealed));
+        Ok(opened.filter_map(Result::ok).collect())
     }
 
     /// Whether there is a record under `key`.

@@ -19,8 +19,8 @@ use shared::clock::Clock;
 
 pub use binaries::path_of as binary;
 pub use layout::Layout;
-pub use officer_command::{OfficerCommand, Said};
 pub use memory::{MemoryScan, connections_to, count_in, scan_memory};
+pub use officer_command::{OfficerCommand, Said};
 pub use options::{Database, Limits, StandOptions, demo_program};
 pub use ports::Ports;
 pub use process::{Lifetime, Process};

@@ -131,7 +131,8 @@ pub struct Job {
         with = "time::serde::rfc3339::option"
     )]
     pub ended_at: Option<OffsetDateTime>,
-    /// The completion record of a rotation: a signed note (C2SP signed-note) by the audit key.
+    /// The completion record of a rotation: a signed note (C2SP signed-note) by the audit key. Of an integrity check:
+    /// entries per tree, one line each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<String>,
 }

@@ -8,7 +8,7 @@ use shared::vault_api::paths;
 use shared::vault_api::reports::CertificateEntry;
 
 use crate::content::{BIN, FullCard};
-use crate::pair::{Pair, finished, on_each_engine, run, scratch};
+use crate::pair::{finished, on_each_engine, run, scratch};
 
 /// One scrape: each series (name and labels as written) with its value.
 struct Page {

@@ -148,10 +148,25 @@ impl OpenVault {
             .ok_or(Error::NotFound("holder"))
     }
 
-    /// Every key that a holder ever had, oldest first.
+    /// The keys of a holder that read, oldest first: to look for the one that signed. A key that does not read speaks for
+    /// nobody, and must not silence the others.
     ///
     /// # Errors
     /// The store cannot be read.
+    pub fn readable_keys(&self, holder: &HolderToken) -> Result<Vec<EnrolledKey>, Error> {
+        let prefix = keys_prefix(holder);
+        let mut keys: Vec<EnrolledKey> =
+            self.records
+                .scan_readable(&prefix, Bound::Unbounded, MOST_KEYS_EVER)?;
+        keys.sort_by_key(|key| key.enrolled_at);
+        Ok(keys)
+    }
+
+    /// Every key that a holder ever had, oldest first: to decide on a further one. A revoked key must not come back by
+    /// being unreadable.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a key does not open.
     pub fn holder_keys(&self, holder: &HolderToken) -> Result<Vec<EnrolledKey>, Error> {
         let prefix = keys_prefix(holder);
         let mut keys: Vec<EnrolledKey> = self.records.scan(&prefix, Bound::Unbounded, MOST_KEYS_EVER)?;

@@ -7,6 +7,7 @@ pub mod create_holder;
 pub mod enrol_key;
 pub mod erase;
 pub mod govern;
+pub mod integrity;
 pub mod issue;
 pub mod lock_finally;
 pub mod lookup;

@@ -84,7 +84,7 @@ impl OpenVault {
     pub fn judge_given_proof(&self, header: &str, claim: Claim<'_>) -> Result<Proven, Error> {
         let now = self.now();
         let proof = HolderProof::parse(header).map_err(|_| invalid("malformed"))?;
-        let keys = self.holder_keys(&claim.holder.token)?;
+        let keys = self.readable_keys(&claim.holder.token)?;
         let counts = count_keys(&keys, now);
         let (claims, assurance) = match proof {
             HolderProof::ByHolder(proof) => by_holder(proof, &keys, &claim.purpose, now)?,

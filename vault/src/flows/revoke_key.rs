@@ -26,7 +26,7 @@ pub async fn revoke_key(
     let holder = vault.holder(&token)?.record;
     event.program = Some(holder.program);
     event.note = Some(thumbprint.to_string());
-    let keys = vault.holder_keys(&token)?;
+    let keys = vault.readable_keys(&token)?;
     let known = keys
         .into_iter()
         .find(|key| key.key.thumbprint() == thumbprint)

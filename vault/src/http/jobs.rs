@@ -8,6 +8,7 @@ use shared::vault_api::jobs::{Job, Throttle};
 use super::call::{Call, ForOfficers, ForOverseers};
 use crate::audit::event::Operation;
 use crate::error::Error;
+use crate::flows::integrity;
 use crate::work::{self, Change};
 
 pub(super) async fn list(call: Call<ForOverseers>) -> HttpResponse {
@@ -42,6 +43,21 @@ pub(super) async fn throttle(mut call: Call<ForOfficers>) -> HttpResponse {
         Err(error) => Err(error),
     };
     call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn integrity(call: Call<ForOfficers>) -> HttpResponse {
+    async fn run(call: &Call<ForOfficers>) -> Result<Job, Error> {
+        let key = call.idempotency_key()?;
+        let event = call.event(Operation::ChangeJob, None)?;
+        let (vault, caller) = (&call.vault, &call.caller);
+        vault
+            .audited(event, async |event| {
+                integrity::begin(vault, event, caller, &key).await
+            })
+            .await
+    }
+    let result = run(&call).await;
+    call.answer(StatusCode::CREATED, result)
 }
 
 async fn change(call: &Call<ForOfficers>, change: Change) -> Result<Job, Error> {

@@ -17,7 +17,7 @@ use crate::process::Process;
 /// be read then: to an auditor's certificate, and with what needs no key.
 pub(super) async fn metrics(request: HttpRequest, process: web::Data<Process>) -> HttpResponse {
     let vault = match admit::<ForAuditors>(&request).await {
-        Ok((vault, _)) => Some(vault),
+        Ok((vault, ..)) => Some(vault),
         Err(Error::Locked) => None,
         Err(error) => return problem(&error, trace_of(&request)),
     };

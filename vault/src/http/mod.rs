@@ -95,6 +95,7 @@ pub fn routes() -> Vec<Route> {
         door::<ForOfficers>(Method::POST, "/v1/approvals/{approval}/approve", || web::post().to(governance::approve), "Approve another officer's proposal"),
 
         door::<ForOverseers>(Method::GET, paths::JOBS, || web::get().to(jobs::list), "List jobs"),
+        door::<ForOfficers>(Method::POST, paths::INTEGRITY, || web::post().to(jobs::integrity), "Open every record once and name those that do not"),
         door::<ForOverseers>(Method::GET, "/v1/jobs/{job}", || web::get().to(jobs::one), "One job and its progress"),
         door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/pause", || web::post().to(jobs::pause), "Let a job rest"),
         door::<ForOfficers>(Method::POST, "/v1/jobs/{job}/resume", || web::post().to(jobs::resume), "Let a job go on"),

@@ -31,6 +31,12 @@ impl Snapshot {
         self.reached
     }
 
+    /// Whether an entry of [`Tree::Meta`] is the commit record, which counts all entries but itself.
+    #[must_use]
+    pub fn is_commit_record(key: &[u8]) -> bool {
+        key == COMMIT_KEY
+    }
+
     /// The value of a key at that commit.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub struct NewJob {
 /// # Errors
 /// `JOB_RUNNING` while another of its class has not ended.
 pub fn begin(tx: &mut Tx<'_, '_>, new: NewJob) -> Result<JobRecord, Error> {
-    let active: Vec<JobRecord> = tx.scan(ACTIVE, Bound::Unbounded, MOST_ACTIVE)?;
+    let active: Vec<JobRecord> = tx.scan_readable(ACTIVE, Bound::Unbounded, MOST_ACTIVE)?;
     if let Some(other) = active.iter().find(|job| job.work.class() == new.work.class()) {
         return Err(Error::conflict(
             "JOB_RUNNING",

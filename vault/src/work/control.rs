@@ -34,11 +34,13 @@ pub enum Change {
 /// # Errors
 /// The store's.
 pub fn list(vault: &OpenVault) -> Result<Vec<Job>, Error> {
-    let mut jobs: Vec<JobRecord> = vault.records.scan(ACTIVE, Bound::Unbounded, MOST_ACTIVE)?;
+    let mut jobs: Vec<JobRecord> = vault
+        .records
+        .scan_readable(ACTIVE, Bound::Unbounded, MOST_ACTIVE)?;
     jobs.extend(
         vault
             .records
-            .scan::<JobRecord>(ENDED, Bound::Unbounded, usize::MAX)?,
+            .scan_readable::<JobRecord>(ENDED, Bound::Unbounded, usize::MAX)?,
     );
     jobs.sort_by_key(|job| std::cmp::Reverse(job.begun_at));
     jobs.truncate(MOST_LISTED);

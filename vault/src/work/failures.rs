@@ -57,6 +57,6 @@ pub(super) fn forget(tx: &mut Tx<'_, '_>, job: &JobToken, count: u64) -> Result<
 
 /// The failures of a job, in order.
 pub(super) fn of(records: &Records, job: &JobToken) -> Result<Vec<String>, Error> {
-    let kept: Vec<Failure> = records.scan(&prefix(job), Bound::Unbounded, MOST_NAMED as usize)?;
+    let kept: Vec<Failure> = records.scan_readable(&prefix(job), Bound::Unbounded, MOST_NAMED as usize)?;
     Ok(kept.into_iter().map(|failure| failure.text).collect())
 }

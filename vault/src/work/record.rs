@@ -5,6 +5,7 @@ use shared::ids::{ApprovalToken, JobToken};
 use shared::vault_api::jobs::{Job, JobKind, JobProgress, JobState};
 use time::OffsetDateTime;
 
+use crate::flows::integrity::Checking;
 use crate::flows::rotate::Rotating;
 use crate::records::Record;
 use crate::store::Tree;
@@ -28,6 +29,8 @@ pub enum Work {
     RotateFingerprint(Rotating),
     /// After erased cards were swept: KEK, fingerprint key and epoch.
     Purge(Rotating),
+    /// Every record is opened once.
+    Integrity(Checking),
     /// A job of the tests: counts.
     #[cfg(test)]
     Probe(super::tests::Probe),
@@ -52,6 +55,7 @@ impl Work {
             Self::RotateRecords(_) => JobKind::RotateRecords,
             Self::RotateFingerprint(_) => JobKind::RotateFingerprint,
             Self::Purge(_) => JobKind::Purge,
+            Self::Integrity(_) => JobKind::Integrity,
             #[cfg(test)]
             Self::Probe(probe) => probe.kind,
         }

@@ -38,7 +38,7 @@ pub async fn run(vault: Arc<OpenVault>) {
 fn tend(vault: &Arc<OpenVault>) -> Result<(), Error> {
     for job in vault
         .records
-        .scan::<JobRecord>(ACTIVE, Bound::Unbounded, MOST_ACTIVE)?
+        .scan_readable::<JobRecord>(ACTIVE, Bound::Unbounded, MOST_ACTIVE)?
     {
         if job.is_at_work() {
             let vault = Arc::clone(vault);

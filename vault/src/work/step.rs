@@ -3,7 +3,7 @@
 use super::record::Work;
 use super::turn::Turn;
 use crate::error::Error;
-use crate::flows::rotate;
+use crate::flows::{integrity, rotate};
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(super) async fn step(turn: &mut Turn) -> Result<Stepped, Error> {
         | Work::RotateRecords(_)
         | Work::RotateFingerprint(_)
         | Work::Purge(_) => rotate::step(turn).await,
+        Work::Integrity(_) => integrity::step(turn).await,
         #[cfg(test)]
         Work::Probe(_) => super::tests::step(turn).await,
     }

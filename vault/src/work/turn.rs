@@ -67,6 +67,12 @@ impl Turn {
         self.pace.batch(self.job.per_second)
     }
 
+    /// For work that does many batches in one step: counts `items` and rests as long as traffic and officers want.
+    pub async fn breathe(&mut self, items: u64) {
+        self.pace.count(items, self.job.per_second);
+        self.pace.wait(&self.vault.surroundings.store).await;
+    }
+
     /// Runs `work` and writes the job as it leaves it, in one transaction.
     ///
     /// # Errors

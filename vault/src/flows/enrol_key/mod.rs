@@ -290,7 +290,7 @@ fn render(key: &EnrolledKey, now: i64) -> Result<EnrolledKeyAnswer, Error> {
 pub fn list_keys(vault: &OpenVault, token: &HolderToken) -> Result<HolderKeys, Error> {
     vault.holder(token)?;
     let now = vault.now();
-    let keys = vault.holder_keys(token)?;
+    let keys = vault.readable_keys(token)?;
     Ok(HolderKeys {
         keys: keys
             .iter()

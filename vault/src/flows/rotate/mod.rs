@@ -43,6 +43,7 @@ fn of(job: &JobRecord) -> Result<&Rotating, Error> {
         | Work::RotateRecords(rotating)
         | Work::RotateFingerprint(rotating)
         | Work::Purge(rotating) => Ok(rotating),
+        Work::Integrity(_) => Err(Error::Internal("no rotation".to_owned())),
         #[cfg(test)]
         Work::Probe(_) => Err(Error::Internal("no rotation".to_owned())),
     }

@@ -271,13 +271,19 @@ impl Stage {
 
     /// Hands in two shares again after a lock.
     pub(crate) async fn unlock(&mut self) {
-        give_shares(&self.directory, &self.set, &self.process).await;
-        self.vault = self.process.open_vault().unwrap();
+        self.try_unlock().await.unwrap();
+    }
+
+    /// The same, for a vault that may not open.
+    pub(crate) async fn try_unlock(&mut self) -> Result<(), Error> {
+        give_shares(&self.directory, &self.set, &self.process).await?;
+        self.vault = self.process.open_vault()?;
+        Ok(())
     }
 }
 
 impl Phone {
-    fn of(holder: HolderToken) -> Self {
+    pub(crate) fn of(holder: HolderToken) -> Self {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let private =
@@ -369,19 +375,17 @@ async fn open(directory: &tempfile::TempDir, set: &DevSet, clock: &Clock) -> (Pr
     let store = crate::app::open_store(&config).unwrap();
     let surroundings = crate::app::surroundings(&config, store, clock).unwrap();
     let process = Process::locked(surroundings).unwrap();
-    give_shares(directory, set, &process).await;
+    give_shares(directory, set, &process).await.unwrap();
     let vault = process.open_vault().unwrap();
     (process, vault)
 }
 
-async fn give_shares(directory: &tempfile::TempDir, set: &DevSet, process: &Process) {
+async fn give_shares(directory: &tempfile::TempDir, set: &DevSet, process: &Process) -> Result<(), Error> {
     for (number, officer) in set.officers.iter().enumerate().take(2) {
         let share = open_share(directory, set, number);
-        process
-            .give_share(&peer(&officer.certificate), &share)
-            .await
-            .unwrap();
+        process.give_share(&peer(&officer.certificate), &share).await?;
     }
+    Ok(())
 }
 
 /// The share that the ceremony gave to an officer, opened as the custodian does.
