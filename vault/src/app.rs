@@ -15,6 +15,7 @@ use shared::mtls::server;
 use shared::mtls::trust::ReloadingTrust;
 
 use crate::config::{Config, Tls};
+use crate::follow;
 use crate::http;
 use crate::jobs;
 use crate::keys::epoch::EpochFiles;
@@ -186,6 +187,7 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
         error = store.failed() => abandon(&error),
         () = watch(RELOAD_EVERY, certificates.reloading()) => Ok(()),
         () = jobs::run(process.clone()) => Ok(()),
+        () = follow::look_for_others(store.clone()) => Ok(()),
     };
     store.close().await;
     ended

@@ -65,6 +65,9 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     if let Err(error) = vault.write_corrupt_records().await {
         tracing::error!(%error, "corrupt records are not written down");
     }
+    if let Err(error) = vault.challenges.sweep(&vault.records, vault.now()).await {
+        tracing::error!(%error, "challenges that are over still lie in the store");
+    }
     if let Err(error) = vault.write_excess_refusals().await {
         tracing::error!(%error, "excess refusals are not written down");
     }

@@ -8,7 +8,7 @@ use shared::vault_api::governance::Budgets;
 
 use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
-use crate::audit::log::{self, Durable, Log, Source};
+use crate::audit::log::{self, AtOnePoint, Log, Source};
 use crate::audit::merkle::{self, CompactRange};
 use crate::domain::budget::{Book, COUNTED_SECONDS, Charge, Meter};
 use crate::domain::program::Rules;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::keys::keyring::Keyring;
 use crate::records::Tx;
 use crate::registers::Registers;
-use crate::store::{Store, Tree};
+use crate::store::{Snapshot, Tree};
 
 /// Failed comparisons that one processor may cause in an hour, over all cards: a processor verifies millions of values
 /// and fails at some per cent of them, a guesser fails always.
@@ -39,9 +39,14 @@ impl Ledger {
     ///
     /// # Errors
     /// The store cannot be read, an event does not open, or the log does not end where the last commit ended it.
-    pub fn recover(store: &Store, keyring: &Keyring, registers: &Registers, now: i64) -> Result<Self, Error> {
-        let log = Log(Durable { store, keyring });
-        let state = State::read(log, store.reached().audit_head, registers, now)?;
+    pub fn recover(
+        snapshot: &Snapshot,
+        keyring: &Keyring,
+        registers: &Registers,
+        now: i64,
+    ) -> Result<Self, Error> {
+        let log = Log(AtOnePoint { snapshot, keyring });
+        let state = State::read(log, snapshot.reached().audit_head, registers, now)?;
         Ok(Self(Mutex::new(state)))
     }
 
@@ -75,6 +80,12 @@ impl Ledger {
         }
         tx.expect_audit_index(state.range.size());
         Ok(unseen)
+    }
+
+    /// Whether the log ends here, as a commit record has it: nobody else wrote, and nothing of ours was lost.
+    #[must_use]
+    pub fn ends_at(&self, audit_head: [u8; 32]) -> bool {
+        commit_head(&self.lock().range) == audit_head
     }
 
     /// Whether an event would fit its budgets.

@@ -14,6 +14,7 @@ pub mod domain;
 pub mod environment;
 pub mod error;
 pub mod flows;
+mod follow;
 pub mod hardening;
 pub mod http;
 mod idempotency;

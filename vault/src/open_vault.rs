@@ -1,8 +1,8 @@
 //! The unlocked vault: the one value that holds keys, and what all flows share. It exists between unlock and lock; a
 //! handler without it has no store to hand to a flow.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use shared::clock::Clock;
@@ -32,7 +32,7 @@ use crate::random::Random;
 use crate::records::{Records, Tx};
 use crate::refusals::Refusals;
 use crate::registers::Registers;
-use crate::store::Store;
+use crate::store::{EngineError, Follower, Store};
 use crate::work::Desk;
 
 /// Races that one request may lose before it is told so. A lost race means that another request was answered.
@@ -86,6 +86,7 @@ pub struct OpenVault {
     pub surroundings: Surroundings,
     ledger: Ledger,
     registers: ArcSwap<Registers>,
+    keys_seen: std::sync::Mutex<Option<[u8; 32]>>,
     governing: Mutex<()>,
     /// Shares that are shown to drill a slot.
     drills: std::sync::Mutex<UnlockSession>,
@@ -107,28 +108,53 @@ impl OpenVault {
             Arc::clone(&surroundings.observed),
         );
         records.begin_uses()?;
-        let registers = Registers::read(&records)?;
+        // First the point from which others are followed, then what may be newer than it: keys and registers that change
+        // in between are only read once more.
+        let unavailable = |error: EngineError| Error::Store(error.to_string());
+        let snapshot = surroundings.store.snapshot().map_err(unavailable)?;
         let now = surroundings.clock.unix_seconds();
-        let ledger = Ledger::recover(&surroundings.store, &keys.current(), &registers, now)?;
+        if surroundings.store.is_shared() {
+            let refreshed = keys.refresh(&surroundings.store, now);
+            refreshed.map_err(|error| Error::Corrupt(error.to_string()))?;
+        }
+        let registers = Registers::read(&records)?;
+        let ledger = Ledger::recover(&snapshot, &keys.current(), &registers, now)?;
+        drop(snapshot);
         let owner = u64::from_be_bytes(surroundings.random.bytes()?);
         let drills = UnlockSession::new(surroundings.environment, Vec::new(), surroundings.clock.clone());
         // An RSA-4096 private operation takes 4 ms of a core: more of them at once than cores only wait for each other.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Arc::new(Self {
+        let vault = Arc::new(Self {
             records,
             keys,
             sealers: SealerCache::new(KEPT_SEALERS),
-            challenges: Challenges::default(),
+            challenges: Challenges::new(surroundings.store.is_shared()),
             refusals: Refusals::default(),
             desk: Desk::new(owner),
             ledger,
             registers: ArcSwap::from_pointee(registers),
+            keys_seen: std::sync::Mutex::default(),
             governing: Mutex::new(()),
             drills: std::sync::Mutex::new(drills),
             closed: AtomicBool::new(false),
             private_operations: Arc::new(Semaphore::new(cores)),
             surroundings,
-        }))
+        });
+        let follower: Weak<dyn Follower> = Arc::<Self>::downgrade(&vault);
+        vault.surroundings.store.followed_by(follower);
+        Ok(vault)
+    }
+
+    /// A fingerprint of the wrapped keys that were last read because another process had changed them.
+    pub(crate) fn keys_seen(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {
+        self.keys_seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The end of the log and the budgets.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Seconds since the Unix epoch.
@@ -273,18 +299,10 @@ impl OpenVault {
     }
 
     fn catch_up(&self, tx: &mut Tx<'_, '_>) -> Result<(), Error> {
-        let shared = self.surroundings.store.is_shared();
-        match self.ledger.catch_up(tx, &self.registers.load(), self.now()) {
-            Ok(unseen) if !shared || !unseen.may_hold(Operation::RotateKey) => Ok(()),
-            // What this transaction would seal must be sealed by the new keys; and what another process sealed by them
-            // opens with nothing else.
-            Ok(_) | Err(Error::UnknownKeyVersion(_)) => {
-                let refreshed = self.keys.refresh_in(tx.parts().0, self.now());
-                refreshed.map_err(|error| Error::Corrupt(error.to_string()))?;
-                Err(Error::Raced)
-            }
-            Err(error) => Err(error),
-        }
+        // What others committed was followed when the group began; this tells the transaction its place in the log.
+        self.ledger
+            .catch_up(tx, &self.registers.load(), self.now())
+            .map(drop)
     }
 
     /// Writes what the transaction wants written besides its operation.

@@ -145,6 +145,22 @@ impl Records {
         Ok(entries.iter().filter_map(opened).collect())
     }
 
+    /// Up to `limit` keys that start with `prefix`; nothing is opened.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn keys<R: Record>(&self, prefix: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+        let entries = self.store.scan(R::TREE, prefix, Bound::Unbounded, limit);
+        let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
+        Ok(entries.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Runs `work` in a transaction that the store has begun, with typed access.
+    pub(crate) fn within<T>(&self, txn: &mut Txn<'_>, work: impl FnOnce(&mut Tx<'_, '_>) -> T) -> T {
+        let keyring = self.keys.current();
+        work(&mut Tx::over(txn, &keyring, &self.observed))
+    }
+
     /// Runs `work` as one durable transaction.
     ///
     /// # Errors
@@ -159,13 +175,7 @@ impl Records {
             .commit(move |txn| {
                 // Taken on the commit thread: whatever is sealed here is sealed by the key that is active now.
                 let keyring = keys.current();
-                let mut tx = Tx {
-                    txn,
-                    keyring: &keyring,
-                    observed: &observed,
-                    audit_index: 0,
-                    events: Vec::new(),
-                };
+                let mut tx = Tx::over(txn, &keyring, &observed);
                 let value = work(&mut tx)?;
                 let written = tx.write_uses()?;
                 Ok::<_, Error>((value, keyring, written))
@@ -189,6 +199,16 @@ pub struct Tx<'a, 't> {
 }
 
 impl<'a, 't> Tx<'a, 't> {
+    const fn over(txn: &'a mut Txn<'t>, keyring: &'a Keyring, observed: &'a Observed) -> Self {
+        Self {
+            txn,
+            keyring,
+            observed,
+            audit_index: 0,
+            events: Vec::new(),
+        }
+    }
+
     /// The record under `key`, as this transaction sees it.
     ///
     /// # Errors

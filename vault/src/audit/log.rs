@@ -10,7 +10,7 @@ use super::merkle::{self, CompactRange, Hash, Subtree};
 use crate::error::Error;
 use crate::keys::keyring::Keyring;
 use crate::records::Tx;
-use crate::store::{Store, Tree};
+use crate::store::{EngineError, Snapshot, Store, Tree};
 
 /// Levels of the binary tree between two stored ones.
 const STORED_EVERY: u32 = 8;
@@ -53,15 +53,37 @@ pub struct Durable<'a> {
 
 impl Source for Durable<'_> {
     fn value(&mut self, tree: Tree, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let sealed = self.store.get(tree, key);
-        let Some(sealed) = sealed.map_err(|error| Error::Store(error.to_string()))? else {
-            return Ok(None);
-        };
-        let opened = self.keyring.open_record(tree, key, &sealed);
-        opened
-            .map(Some)
-            .map_err(|error| Error::of_opening(tree.name(), &error))
+        opened(self.keyring, tree, key, self.store.get(tree, key))
     }
+}
+
+/// The log as it was at one commit.
+pub struct AtOnePoint<'a> {
+    /// The store at that commit.
+    pub snapshot: &'a Snapshot,
+    /// Keys that open it.
+    pub keyring: &'a Keyring,
+}
+
+impl Source for AtOnePoint<'_> {
+    fn value(&mut self, tree: Tree, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        opened(self.keyring, tree, key, self.snapshot.get(tree, key))
+    }
+}
+
+fn opened(
+    keyring: &Keyring,
+    tree: Tree,
+    key: &[u8],
+    sealed: Result<Option<Vec<u8>>, EngineError>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let Some(sealed) = sealed.map_err(|error| Error::Store(error.to_string()))? else {
+        return Ok(None);
+    };
+    let opened = keyring.open_record(tree, key, &sealed);
+    opened
+        .map(Some)
+        .map_err(|error| Error::of_opening(tree.name(), &error))
 }
 
 /// Reads the log from a source.

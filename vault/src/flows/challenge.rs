@@ -11,6 +11,7 @@ use crate::challenges::{LIFETIME_SECONDS, Purpose};
 use crate::domain::budget::{Exhausted, Meter};
 use crate::error::Error;
 use crate::open_vault::OpenVault;
+use crate::records::Tx;
 
 /// A challenge for operations that concern no card yet.
 ///
@@ -47,14 +48,16 @@ async fn make(
     full: Meter,
 ) -> Result<Challenge, Error> {
     let nonce = vault.surroundings.random.nonce()?;
-    let expires = vault
-        .challenges
-        .open(purpose, nonce.clone(), vault.now())
-        .map_err(|_| Exhausted {
+    let (register, made, now) = (Arc::clone(vault), nonce.clone(), vault.now());
+    let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
+        let opened = register.challenges.open(tx, purpose, &made, now)?;
+        let full = |_| Exhausted {
             meter: full,
             retry_after_seconds: u32::try_from(LIFETIME_SECONDS).unwrap_or(u32::MAX),
-        })?;
-    vault.commit(event, |_, _| Ok(())).await?;
+        };
+        Ok(opened.map_err(full)?)
+    };
+    let expires = vault.commit(event, work).await?;
     let expires_at = OffsetDateTime::from_unix_timestamp(expires);
     let expires_at = expires_at.map_err(|error| Error::Internal(error.to_string()))?;
     Ok(Challenge { nonce, expires_at })

@@ -162,10 +162,10 @@ pub async fn issue(
         return Ok(answer);
     }
     let proven = judge(vault, &holder, &program, &request)?;
-    let assurance = proven
-        .as_ref()
-        .map(|proven| vault.spend_proven(proven))
-        .transpose()?;
+    let assurance = match &proven {
+        Some(proven) => Some(vault.spend_proven(proven).await?),
+        None => None,
+    };
     if request.refuse {
         return Err(Error::StateRefused);
     }

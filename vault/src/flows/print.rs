@@ -62,7 +62,7 @@ pub async fn print(
     let context = vault.card(&token)?;
     let permit = judge(vault, &context, &request)?;
     event.assurance = Some(match &permit {
-        Some(permit) => vault.spend(permit)?,
+        Some(permit) => vault.spend(permit).await?,
         None => Assurance::Asserted,
     });
     let address = address(vault, &request.destination).await?;

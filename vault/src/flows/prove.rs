@@ -99,7 +99,7 @@ impl OpenVault {
         };
         fits(&claims, &expected, now).map_err(|mismatch| invalid(mismatch.to_string()))?;
         self.challenges
-            .is_open(&claim.purpose, &claims.nonce, now)
+            .is_open(&self.records, &claim.purpose, &claims.nonce, now)?
             .map_err(|stale| invalid(stale.to_string()))?;
         Ok(Proven {
             claims,
@@ -140,10 +140,10 @@ impl OpenVault {
     ///
     /// # Errors
     /// [`Error::ProofInvalid`] when another request was faster.
-    pub fn spend(&self, permit: &Permit) -> Result<Assurance, Error> {
+    pub async fn spend(&self, permit: &Permit) -> Result<Assurance, Error> {
         match permit {
             Permit::Exempt => Ok(Assurance::Asserted),
-            Permit::Proven(proven) => self.spend_proven(proven),
+            Permit::Proven(proven) => self.spend_proven(proven).await,
         }
     }
 
@@ -151,7 +151,7 @@ impl OpenVault {
     ///
     /// # Errors
     /// [`Error::ProofInvalid`] when another request was faster.
-    pub fn spend_proven(&self, proven: &Proven) -> Result<Assurance, Error> {
+    pub async fn spend_proven(&self, proven: &Proven) -> Result<Assurance, Error> {
         let Proven {
             claims,
             purpose,
@@ -160,7 +160,8 @@ impl OpenVault {
         } = proven;
         let spent = self
             .challenges
-            .spend(purpose, &claims.nonce, &claims.jti, self.now());
+            .spend(&self.records, purpose, &claims.nonce, &claims.jti, self.now())
+            .await?;
         spent.map_err(|stale| invalid(stale.to_string()))?;
         Ok(assurance.clone())
     }

@@ -43,7 +43,7 @@ pub async fn reset_cvv(
     }
     let context = vault.card(&token)?;
     let permit = context.judge(vault, Op::ResetCvv, &request, None)?;
-    event.assurance = Some(vault.spend(&permit)?);
+    event.assurance = Some(vault.spend(&permit).await?);
     if request.refuse {
         return Err(Error::StateRefused);
     }

@@ -30,7 +30,7 @@ pub async fn reveal(
 ) -> Result<SealedAnswer, Error> {
     let context = vault.card(&token)?;
     let permit = context.judge(vault, Op::Reveal, &request, None)?;
-    event.assurance = Some(vault.spend(&permit)?);
+    event.assurance = Some(vault.spend(&permit).await?);
     if request.refuse {
         return Err(Error::StateRefused);
     }

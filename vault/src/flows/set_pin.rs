@@ -41,7 +41,7 @@ pub async fn set_pin(
     let context = vault.card(&token)?;
     let claim = context.claim(Op::SetPin, &request.recipient.public_key, Some(&request.payload));
     let permit = vault.judge_proof(request.holder_proof.as_deref(), claim)?;
-    event.assurance = Some(vault.spend(&permit)?);
+    event.assurance = Some(vault.spend(&permit).await?);
     let plain = vault.open_payload(&request.payload).await?;
     let pin = read_pin(&plain, &context.program)?;
     if request.refuse {

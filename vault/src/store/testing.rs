@@ -107,7 +107,7 @@ impl Drop for Schema {
 }
 
 /// Runs SQL on a thread of its own: tests call this from async code too.
-pub(super) fn execute(url: &str, sql: String) {
+pub(crate) fn execute(url: &str, sql: String) {
     let url = url.to_owned();
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()

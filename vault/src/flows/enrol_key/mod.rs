@@ -113,7 +113,7 @@ impl Brought {
             }
             (None, None, Some(header)) => {
                 let proven = co_signature(vault, holder, program, request, header)?;
-                let assurance = vault.spend_proven(&proven)?;
+                let assurance = vault.spend_proven(&proven).await?;
                 let Assurance::ProvenByHolder(key) = assurance else {
                     return Err(Error::ProofInvalid(
                         "a key is co-signed by a key of the same holder".into(),

@@ -66,7 +66,7 @@ pub(super) async fn card_in_hand(
     let shown: Shown<'_> = serde_json::from_slice(&plain)
         .map_err(|_| Error::InvalidPayload("not {cardNo, exp, cvv, jkt, nonce}".into()))?;
     count_try(vault, holder).await?;
-    let found = compare(vault, holder, new_key, &shown)?;
+    let found = compare(vault, holder, new_key, &shown).await?;
     found.ok_or(Error::EnrolmentProofInvalid(
         "the card data is not that of a card of the holder",
     ))
@@ -97,7 +97,7 @@ pub(super) fn forget_tries(tx: &mut Tx<'_, '_>, holder: &Holder) -> Result<(), E
     tx.delete::<PossessionTries>(&key_of(&holder.token))
 }
 
-fn compare(
+async fn compare(
     vault: &OpenVault,
     holder: &Holder,
     new_key: &Thumbprint,
@@ -107,7 +107,14 @@ fn compare(
     // The nonce is the JWE's own identifier: shown once, it is of no more use.
     let fresh = vault
         .challenges
-        .spend(&purpose, &shown.nonce, shown.nonce.as_str(), vault.now())
+        .spend(
+            &vault.records,
+            &purpose,
+            &shown.nonce,
+            shown.nonce.as_str(),
+            vault.now(),
+        )
+        .await?
         .is_ok();
     let parsed = (
         Pan::parse(shown.card_no.as_bytes()),

@@ -94,7 +94,13 @@ pub async fn approve(
     hash: &str,
 ) -> Result<Approval, Error> {
     let (vault, caller, hash) = (Arc::clone(vault), caller.clone(), hash.to_owned());
-    let turn = tokio::spawn(async move { approve_in_turn(&vault, event, &caller, &id, &hash).await });
+    let turn = tokio::spawn(async move {
+        match approve_in_turn(&vault, event.clone(), &caller, &id, &hash).await {
+            // Another process was faster: the second look finds it done, or says what stands against it now.
+            Err(Error::Raced) => approve_in_turn(&vault, event, &caller, &id, &hash).await,
+            other => other,
+        }
+    });
     turn.await.map_err(|error| Error::Internal(error.to_string()))?
 }
 
@@ -134,7 +140,16 @@ async fn approve_in_turn(
         now: vault.surroundings.clock.now(),
         slots: prepared,
     };
+    let (judge, caller, found) = (Arc::clone(vault), caller.clone(), approval.clone());
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
+        // Again, over the store as it is: officers may act at another process at the same time.
+        let key = found.id.as_str().as_bytes();
+        let stored: Option<ApprovalRecord> = tx.get(key)?;
+        if stored.is_none_or(|stored| stored.0.state != ApprovalState::Open) {
+            return Err(Error::Raced);
+        }
+        may_approve(&found, &caller, &judge)?;
+        effect::check(&found.proposal, &judge.registers())?;
         effect::apply(tx, &approval.proposal, &occasion)?;
         tx.put(&ApprovalRecord(approval.clone()))?;
         Ok((approval, occasion.slots))

@@ -2,6 +2,7 @@
 
 mod enrolment;
 mod governance;
+mod processes;
 mod slots;
 mod standing;
 mod verification;
@@ -39,6 +40,7 @@ use crate::keys::slot::sealed;
 use crate::keys::slot::share::ShareText;
 use crate::open_vault::OpenVault;
 use crate::process::Process;
+use crate::store::testing::Home;
 
 /// A vault of its own, unlocked, with a program and registered parties.
 pub(crate) struct Stage {
@@ -48,6 +50,7 @@ pub(crate) struct Stage {
     pub(crate) process: Process,
     pub(crate) vault: Arc<OpenVault>,
     count: std::cell::Cell<u32>,
+    home: Home,
 }
 
 /// A holder with a key of their own.
@@ -72,11 +75,30 @@ impl Stage {
     }
 
     pub(crate) async fn with(enrolment: EnrolmentPolicy) -> Self {
+        Self::on(Home::sled(), enrolment).await
+    }
+
+    /// One on each engine that is there.
+    pub(crate) async fn each() -> Vec<Self> {
+        let mut stages = Vec::new();
+        for home in Home::each() {
+            stages.push(Self::on(home, EnrolmentPolicy::MaturesAfter { hours: 24 }).await);
+        }
+        stages
+    }
+
+    /// One on PostgreSQL, where there is a server.
+    pub(crate) async fn shared() -> Option<Self> {
+        let home = Home::postgres()?;
+        Some(Self::on(home, EnrolmentPolicy::MaturesAfter { hours: 24 }).await)
+    }
+
+    async fn on(home: Home, enrolment: EnrolmentPolicy) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::starting_at(datetime!(2027-01-15 12:00 UTC));
         let time = Clock::Manual(clock.clone());
         let set = DevSet::create(&directory.path().join("certs"), &DevOptions::default(), &time).unwrap();
-        let config = config(&directory, &set);
+        let config = config(&directory, &set, &home, "data");
         let shares = directory.path().join("shares");
         fs::create_dir(&shares).unwrap();
         let custodians = set
@@ -96,7 +118,7 @@ impl Stage {
         )
         .await
         .unwrap();
-        let (process, vault) = open(&directory, &set, &time).await;
+        let (process, vault) = open(&directory, &set, &time, &home, "data").await;
         let stage = Self {
             directory,
             set,
@@ -104,6 +126,7 @@ impl Stage {
             process,
             vault,
             count: std::cell::Cell::new(0),
+            home,
         };
         for pair in [
             &stage.set.gateway_client,
@@ -125,6 +148,12 @@ impl Stage {
         ) = (100, 100);
         stage.agree(Proposal::SetProgram(rules)).await.unwrap();
         stage
+    }
+
+    /// Another process of the same vault, unlocked; only on a shared store.
+    pub(crate) async fn beside(&self) -> (Process, Arc<OpenVault>) {
+        let time = Clock::Manual(self.clock.clone());
+        open(&self.directory, &self.set, &time, &self.home, "beside").await
     }
 
     pub(crate) fn event(&self, operation: Operation) -> Event {
@@ -338,9 +367,10 @@ impl Shown {
     }
 }
 
-fn config(directory: &tempfile::TempDir, set: &DevSet) -> Config {
-    let file = directory.path().join("vault.toml");
-    let data = directory.path().join("data");
+/// The configuration of the process by this name.
+fn config(directory: &tempfile::TempDir, set: &DevSet, home: &Home, process: &str) -> Config {
+    let file = directory.path().join(format!("{process}.toml"));
+    let data = directory.path().join(process);
     fs::create_dir_all(&data).unwrap();
     let text = json!({
         "environment": "development",
@@ -361,17 +391,28 @@ fn config(directory: &tempfile::TempDir, set: &DevSet) -> Config {
         .iter()
         .map(|(key, path)| format!("{key} = {path}"))
         .collect();
+    let engine = home.url().map_or_else(String::new, |url| {
+        format!("engine = \"postgres\"\nurl = {}\nconnections = 2\n", json!(url))
+    });
     let text = format!(
-        "environment = \"development\"\nlisten = \"127.0.0.1:0\"\ndata = {}\n[tls]\n{}\n[jwe]\nrsa_bits = 2048\n[store]\nballast_mib = 0\n",
+        "environment = \"development\"\nlisten = \"127.0.0.1:0\"\ndata = {}\n[tls]\n{}\n[jwe]\nrsa_bits = 2048\n[epoch]\nfiles = [{}, {}]\n[store]\nballast_mib = 0\n{engine}",
         text["data"],
         tls.join("\n"),
+        json!(directory.path().join("epoch-1")),
+        json!(directory.path().join("epoch-2")),
     );
     fs::write(&file, text).unwrap();
     Config::load(&file).unwrap()
 }
 
-async fn open(directory: &tempfile::TempDir, set: &DevSet, clock: &Clock) -> (Process, Arc<OpenVault>) {
-    let config = config(directory, set);
+async fn open(
+    directory: &tempfile::TempDir,
+    set: &DevSet,
+    clock: &Clock,
+    home: &Home,
+    process: &str,
+) -> (Process, Arc<OpenVault>) {
+    let config = config(directory, set, home, process);
     let store = crate::app::open_store(&config).unwrap();
     let surroundings = crate::app::surroundings(&config, store, clock).unwrap();
     let process = Process::locked(surroundings).unwrap();

@@ -22,25 +22,26 @@ async fn ask(stage: &Stage, pan: Pan, cvv: Cvv) -> Result<Outcome, Error> {
 
 #[tokio::test]
 async fn a_used_up_budget_of_failures_refuses_the_right_guess_too() {
-    let stage = Stage::new().await;
-    let card: Shown = stage.card(&stage.phone().await).await;
-    assert_eq!(ask(&stage, card.pan(), card.cvv()).await.unwrap(), Outcome::Match);
+    for stage in Stage::each().await {
+        let card: Shown = stage.card(&stage.phone().await).await;
+        assert_eq!(ask(&stage, card.pan(), card.cvv()).await.unwrap(), Outcome::Match);
 
-    let mut failed = stage.event(Operation::VerifyCvv);
-    failed.caller = Some("spiffe://tessera/processor/processor".parse().unwrap());
-    failed.outcome = crate::audit::event::Outcome::NoMatch;
-    stage
-        .vault
-        .spend_budget_for_test(&failed, PROCESSOR_FAILURES_PER_HOUR);
+        let mut failed = stage.event(Operation::VerifyCvv);
+        failed.caller = Some("spiffe://tessera/processor/processor".parse().unwrap());
+        failed.outcome = crate::audit::event::Outcome::NoMatch;
+        stage
+            .vault
+            .spend_budget_for_test(&failed, PROCESSOR_FAILURES_PER_HOUR);
 
-    assert!(matches!(
-        ask(&stage, card.pan(), card.wrong_cvv()).await,
-        Err(Error::Budget(_))
-    ));
-    assert!(
-        matches!(ask(&stage, card.pan(), card.cvv()).await, Err(Error::Budget(_))),
-        "else it is an oracle"
-    );
+        assert!(matches!(
+            ask(&stage, card.pan(), card.wrong_cvv()).await,
+            Err(Error::Budget(_))
+        ));
+        assert!(
+            matches!(ask(&stage, card.pan(), card.cvv()).await, Err(Error::Budget(_))),
+            "else it is an oracle"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,45 +1,12 @@
-//! Open challenges: made by the vault, good for one proof, for a minute, for one holder (and card).
-//!
-//! They live in memory. A restart voids those that are open, which costs a client one more request; a spent one can
-//! never come back, since its nonce is no longer known.
+//! Challenges of a process that has its store for itself: they live in memory. A restart voids those that are open, which
+//! costs a client one more request; a spent one can never come back, since its nonce is no longer known.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ring::digest::{SHA256, digest};
-use shared::ids::{CardToken, HolderToken, Nonce};
+use shared::ids::Nonce;
 
-/// How long a challenge lasts, seconds.
-pub const LIFETIME_SECONDS: i64 = 60;
-/// How many may be open for one card, and for one holder without a card: a user with several devices and impatience.
-pub const MOST_OPEN: usize = 16;
-/// How long an identifier of a proof is remembered: the whole span in which its `iat` can pass.
-const JTI_SECONDS: i64 = 2 * crate::domain::proof::IAT_TOLERANCE_SECONDS;
-
-/// For what a challenge is good.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Operations of the holder that concern no card yet.
-    Holder(HolderToken),
-    /// Operations on one card.
-    Card(HolderToken, CardToken),
-}
-
-/// As many challenges are open for the holder or card as may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many open challenges")]
-pub struct TooManyOpen;
-
-/// Why a proof's nonce or identifier is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotFresh {
-    /// Unknown, spent, for somebody else, or too old.
-    #[error("the nonce is not open for this")]
-    Nonce,
-    /// The same proof identifier came before.
-    #[error("the proof's jti was used before")]
-    Jti,
-}
+use super::{JTI_SECONDS, LIFETIME_SECONDS, MOST_OPEN, NotFresh, Purpose, TooManyOpen, identifier_of};
 
 #[derive(Default)]
 struct Register {
@@ -51,14 +18,10 @@ struct Register {
 
 /// All open challenges and all identifiers that were spent lately.
 #[derive(Default)]
-pub struct Challenges(Mutex<Register>);
+pub(super) struct InMemory(Mutex<Register>);
 
-impl Challenges {
-    /// Opens a challenge until the returned instant (unix seconds).
-    ///
-    /// # Errors
-    /// [`TooManyOpen`].
-    pub fn open(&self, purpose: Purpose, nonce: Nonce, now: i64) -> Result<i64, TooManyOpen> {
+impl InMemory {
+    pub(super) fn open(&self, purpose: Purpose, nonce: Nonce, now: i64) -> Result<i64, TooManyOpen> {
         let mut register = self.lock();
         register.sweep(now);
         register.drop_old_of(&purpose, now);
@@ -72,22 +35,20 @@ impl Challenges {
         Ok(expires)
     }
 
-    /// Whether a proof with this nonce would be fresh; spends nothing.
-    ///
-    /// # Errors
-    /// [`NotFresh::Nonce`].
-    pub fn is_open(&self, purpose: &Purpose, nonce: &Nonce, now: i64) -> Result<(), NotFresh> {
+    pub(super) fn is_open(&self, purpose: &Purpose, nonce: &Nonce, now: i64) -> Result<(), NotFresh> {
         match self.lock().open.get(nonce) {
             Some((for_what, expires)) if for_what == purpose && *expires > now => Ok(()),
             _ => Err(NotFresh::Nonce),
         }
     }
 
-    /// Spends the nonce and the identifier of a proof, together and once.
-    ///
-    /// # Errors
-    /// [`NotFresh`]; a nonce that was open for something else stays open.
-    pub fn spend(&self, purpose: &Purpose, nonce: &Nonce, jti: &str, now: i64) -> Result<(), NotFresh> {
+    pub(super) fn spend(
+        &self,
+        purpose: &Purpose,
+        nonce: &Nonce,
+        jti: &str,
+        now: i64,
+    ) -> Result<(), NotFresh> {
         let mut register = self.lock();
         match register.open.get(nonce) {
             Some((for_what, expires)) if for_what == purpose && *expires > now => {}
@@ -115,14 +76,6 @@ impl Challenges {
     fn lock(&self) -> MutexGuard<'_, Register> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// An identifier is unique among the proofs of one holder: others may count in the same way.
-fn identifier_of(purpose: &Purpose, jti: &str) -> [u8; 32] {
-    let (Purpose::Holder(holder) | Purpose::Card(holder, _)) = purpose;
-    let mut identifier = [0; 32];
-    identifier.copy_from_slice(digest(&SHA256, format!("{holder}/{jti}").as_bytes()).as_ref());
-    identifier
 }
 
 impl Register {
@@ -158,6 +111,8 @@ impl Register {
 
 #[cfg(test)]
 mod tests {
+    use shared::ids::{CardToken, HolderToken};
+
     use super::*;
 
     const NOW: i64 = 1_800_000_000;
@@ -176,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_nonce_is_good_once() {
-        let challenges = Challenges::default();
+        let challenges = InMemory::default();
         challenges.open(card(1), nonce(1), NOW).unwrap();
         assert_eq!(challenges.is_open(&card(1), &nonce(1), NOW), Ok(()));
         assert_eq!(challenges.spend(&card(1), &nonce(1), "a", NOW), Ok(()));
@@ -188,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_holder_nonce_never_serves_a_card() {
-        let challenges = Challenges::default();
+        let challenges = InMemory::default();
         challenges
             .open(Purpose::Holder(holder(1)), nonce(1), NOW)
             .unwrap();
@@ -208,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_minute_is_the_end() {
-        let challenges = Challenges::default();
+        let challenges = InMemory::default();
         challenges.open(card(1), nonce(1), NOW).unwrap();
         let late = challenges.spend(&card(1), &nonce(1), "a", NOW + LIFETIME_SECONDS);
         assert_eq!(late, Err(NotFresh::Nonce));
@@ -216,7 +171,7 @@ mod tests {
 
     #[test]
     fn several_are_open_side_by_side_up_to_a_bound() {
-        let challenges = Challenges::default();
+        let challenges = InMemory::default();
         for n in 0..16 {
             challenges.open(card(1), nonce(n), NOW).unwrap();
         }
@@ -238,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_identifier_is_good_once() {
-        let challenges = Challenges::default();
+        let challenges = InMemory::default();
         challenges.open(card(1), nonce(1), NOW).unwrap();
         challenges.open(card(1), nonce(2), NOW).unwrap();
         assert_eq!(challenges.spend(&card(1), &nonce(1), "same", NOW), Ok(()));
@@ -250,7 +205,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_back() {
-        let challenges = Challenges::default();
+        let challenges = InMemory::default();
         challenges.open(card(1), nonce(1), NOW).unwrap();
         challenges
             .open(card(2), nonce(2), NOW + JTI_SECONDS + LIFETIME_SECONDS)
