@@ -79,12 +79,17 @@ impl Pan {
         self.0.as_bytes()
     }
 
-    /// First six and last four (PCI DSS 3.4.1).
+    /// First six and last four (PCI DSS 3.4.1); of a number with fewer than 16 digits, fewer of the first.
     #[must_use]
     pub fn masked(&self) -> Option<MaskedPan> {
         let length = self.as_bytes().len();
-        let shown = |index: usize| index < 6 || index + 4 >= length;
-        let masked = |(index, digit): (usize, &u8)| if shown(index) { char::from(*digit) } else { '*' };
+        let masked = |(index, digit): (usize, &u8)| {
+            if MaskedPan::shows(index, length) {
+                char::from(*digit)
+            } else {
+                '*'
+            }
+        };
         self.as_bytes()
             .iter()
             .enumerate()
@@ -161,6 +166,18 @@ mod tests {
         let masked = pan.masked().unwrap();
         assert_eq!(masked.as_str().matches('*').count(), 6);
         assert_eq!(format!("{pan:?}"), "Pan(..)");
+    }
+
+    #[test]
+    fn numbers_of_every_length_have_a_mask_that_hides_six_digits() {
+        for length in SHORTEST..=LONGEST {
+            let mut digits = vec![b'9'; length - 1];
+            let check = (b'0'..=b'9').find(|check| Pan::parse(&[&digits[..], &[*check]].concat()).is_ok());
+            digits.push(check.unwrap());
+            let masked = Pan::parse(&digits).unwrap().masked().unwrap();
+            assert_eq!(masked.as_str().len(), length);
+            assert!(masked.as_str().matches('*').count() >= 6, "{masked}");
+        }
     }
 
     #[test]
