@@ -27,7 +27,11 @@ impl MaskedPan {
     #[must_use]
     pub const fn shows(index: usize, length: usize) -> bool {
         let leading = length.saturating_sub(FEWEST_HIDDEN + TRAILING);
-        let leading = if leading < MOST_LEADING { leading } else { MOST_LEADING };
+        let leading = if leading < MOST_LEADING {
+            leading
+        } else {
+            MOST_LEADING
+        };
         index < leading || index + TRAILING >= length
     }
 

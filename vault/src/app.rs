@@ -29,7 +29,6 @@ use crate::store::{EngineError, Store};
 
 /// How soon replaced certificates and revocation lists are in force.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
-const SECONDS_PER_DAY: i64 = 86_400;
 /// How long a connection may rest between two requests. The buffers of an open connection are not ours to wipe: actix and
 /// rustls keep the last request in them, which for a processor is card data. They go back to the heap, which wipes them,
 /// when the connection ends. Under load no connection rests; after a pause a new one costs a handshake, a millisecond.
@@ -130,7 +129,8 @@ fn assemble(
         signer: certificates.signer.handle(),
         partner_trust: Arc::clone(&certificates.partners),
         observed: Arc::new(Observed::new(certificates.inventory())),
-        erase_grace_seconds: i64::from(config.erase.grace_days) * SECONDS_PER_DAY,
+        retention: config.retention_rules(),
+        bulk: config.bulk_rules(),
         environment: config.environment,
         epoch: epoch_files(config)?,
         hsm: config.hsm(),

@@ -1,18 +1,21 @@
 //! What the process does by the clock.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use tokio::time::interval;
 
-use crate::flows::{pending_keys, sweep};
+use crate::error::Error;
+use crate::flows::{backup, export, import, pending_keys, purge, retention, sweep};
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 use crate::work;
 
 /// How often erased cards and remembered answers are looked at, and excess refusals written down.
 const EVERY_MINUTE: Duration = Duration::from_secs(60);
+/// How often expired cards are looked at: each time reads every card.
+const EVERY_DAY: Duration = Duration::from_secs(24 * 3600);
 /// How soon after an unlock the jobs go on.
 const EVERY_SECOND: Duration = Duration::from_secs(1);
 /// How often shares that wait too long are looked at.
@@ -23,6 +26,7 @@ pub async fn run(process: web::Data<Process>) {
     let mut seconds = interval(EVERY_TEN_SECONDS);
     let mut minutes = interval(EVERY_MINUTE);
     let mut second = interval(EVERY_SECOND);
+    let mut closed_at: Option<Instant> = None;
     let mut at_work: Weak<OpenVault> = Weak::new();
     loop {
         tokio::select! {
@@ -44,6 +48,10 @@ pub async fn run(process: web::Data<Process>) {
                 surroundings.observed.certificates.alarm(surroundings.clock.now());
                 if let Ok(vault) = process.open_vault() {
                     sweep_once(&vault).await;
+                    if closed_at.is_none_or(|moment| moment.elapsed() >= EVERY_DAY) {
+                        closed_at = Some(Instant::now());
+                        close_expired(&vault).await;
+                    }
                 }
             },
         }
@@ -55,6 +63,12 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "secrets of erased cards destroyed"),
         Err(error) => tracing::error!(%error, "erased cards wait for their destruction"),
+    }
+    if let Err(error) = purge::begin_if_due(vault).await {
+        tracing::error!(%error, "a purge is due and does not begin");
+    }
+    if let Err(error) = clean_bulk(vault).await {
+        tracing::error!(%error, "what ended jobs have left is still there");
     }
     if let Err(error) = sweep::forget_answers(vault).await {
         tracing::error!(%error, "old answers are still remembered");
@@ -70,5 +84,20 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     }
     if let Err(error) = vault.write_excess_refusals().await {
         tracing::error!(%error, "excess refusals are not written down");
+    }
+}
+
+/// What imports, exports and backups leave behind when their jobs have ended, however they did.
+async fn clean_bulk(vault: &Arc<OpenVault>) -> Result<(), Error> {
+    import::clean(vault).await?;
+    export::clean(vault).await?;
+    backup::clean(vault).await
+}
+
+async fn close_expired(vault: &Arc<OpenVault>) {
+    match retention::close_expired(vault).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "expired cards closed"),
+        Err(error) => tracing::error!(%error, "expired cards are still open"),
     }
 }

@@ -258,10 +258,14 @@ fn meters(event: &Event, program: &Arc<Rules>) -> Vec<Meter> {
         (Operation::Issue, Some(holder), _) => meters.push(Meter::HolderIssues(holder.clone())),
         (Operation::EnrolKey, Some(holder), _) => meters.push(Meter::HolderEnrolments(holder.clone())),
         (Operation::SetPin, _, Some(card)) => meters.push(Meter::CardPinSets(card.clone())),
-        (Operation::Erase, _, _) => meters.push(Meter::GatewayErasures(gateway())),
+        // What retention closes, nobody asked for.
+        (Operation::Erase, _, _) if event.caller.is_some() => {
+            meters.push(Meter::GatewayErasures(gateway()));
+        }
         _ => {}
     }
-    if event.emitted {
+    // An export is bounded by what two officers agreed on.
+    if event.emitted && event.operation != Operation::Export {
         meters.extend(event.card.clone().map(Meter::CardEmissions));
         meters.extend(event.holder.clone().map(Meter::HolderEmissions));
         meters.push(Meter::PartnerEmissions(program.program().partner.clone()));

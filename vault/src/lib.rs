@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod bulk;
 mod bytes;
 pub mod ceremony;
 mod challenges;

@@ -10,14 +10,16 @@ use shared::ids::ProgramName;
 use shared::jwe::{AlgPolicy, CompactJwe, OpenError, SealerCache};
 use shared::jws::VaultSigner;
 use shared::mtls::trust::ReloadingTrust;
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::audit::log::{Durable, Log};
+use crate::bulk::BulkRules;
 use crate::challenges::Challenges;
 use crate::domain::program::Rules;
+use crate::domain::retention::RetentionRules;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::idempotency::{Logged, Slot};
@@ -54,8 +56,10 @@ pub struct Surroundings {
     pub signer: Arc<ArcSwap<VaultSigner>>,
     /// Judges partners' certificates: partner CA and its revocation list.
     pub partner_trust: Arc<ReloadingTrust>,
-    /// Seconds between closing a card and destroying its secrets.
-    pub erase_grace_seconds: i64,
+    /// How cards are destroyed.
+    pub retention: RetentionRules,
+    /// Where bulk files lie.
+    pub bulk: BulkRules,
     /// Development or production.
     pub environment: Environment,
     /// The files of the epoch secret.
@@ -486,6 +490,15 @@ impl OpenVault {
         self.commit(event, |_, _| Ok(())).await
     }
 
+    /// Waits for the turn to use an RSA private key. More of them at once than cores only wait for each other.
+    ///
+    /// # Errors
+    /// Never in practice: the turns are not ended.
+    pub async fn private_operation(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permit = Arc::clone(&self.private_operations).acquire_owned().await;
+        permit.map_err(|error| Error::Internal(error.to_string()))
+    }
+
     /// Opens a payload that a client sealed to the vault, off the async threads.
     ///
     /// # Errors
@@ -493,8 +506,7 @@ impl OpenVault {
     pub async fn open_payload(&self, compact: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         let jwe = CompactJwe::parse(compact, AlgPolicy::Sha1Too);
         let jwe = jwe.map_err(|_| Error::InvalidPayload("not a JWE that is accepted".into()))?;
-        let permit = Arc::clone(&self.private_operations).acquire_owned().await;
-        let permit = permit.map_err(|error| Error::Internal(error.to_string()))?;
+        let permit = self.private_operation().await?;
         let keyring = self.keyring();
         let opened = tokio::task::spawn_blocking(move || {
             let opened = keyring.jwe().opener().open(&jwe);

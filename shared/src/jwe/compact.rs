@@ -80,7 +80,15 @@ impl CompactJwe {
     /// # Errors
     /// [`InvalidPayload`] for everything else.
     pub fn parse(text: &str, policy: AlgPolicy) -> Result<Self, InvalidPayload> {
-        if text.len() > MAX_COMPACT_BYTES {
+        Self::parse_up_to(text, policy, MAX_COMPACT_BYTES)
+    }
+
+    /// The same for a text of up to `most_bytes`: one line of a file holds more than one request.
+    ///
+    /// # Errors
+    /// [`InvalidPayload`].
+    pub fn parse_up_to(text: &str, policy: AlgPolicy, most_bytes: usize) -> Result<Self, InvalidPayload> {
+        if text.len() > most_bytes {
             return Err(InvalidPayload);
         }
         Self::parse_bounded(text, policy).ok_or(InvalidPayload)

@@ -1,15 +1,22 @@
 //! Cards by the thousand: import from a file that is sealed to the vault, export to a recipient's key. Each needs an
 //! approval that names the exact file or recipient, and each is a job.
 //!
-//! A file is JSON lines without anything around them: each line a compact JWE. What stands in one, [`ImportLine`], is
-//! known to whoever makes the file and to the vault.
+//! A file is lines, each ended by a line feed, each a compact JWE of at most [`MOST_LINE_BYTES`]. What stands in one is
+//! JSON. Import: `{"rows":[{"cardNo","exp","cvv"?,"pin"?,"holder"?,"reference"?}]}` with 1 to [`MOST_ROWS`] rows, all
+//! values text, `exp` the last day of the month. Export: `{"rows":[{"card","cardNo","exp","holder"}]}`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::expiry::Expiry;
-use crate::ids::{ApprovalToken, CardToken, HolderToken, ProgramName};
+use crate::ids::{ApprovalToken, CardToken, HolderToken, JobToken, ProgramName};
 use crate::masked::MaskedPan;
 use crate::public_key::PublicKey;
+
+/// Longest line, in bytes, its end not counted: [`MOST_ROWS`] rows with every member as long as it may be, sealed to a key
+/// of 8192 bits.
+pub const MOST_LINE_BYTES: usize = 32 * 1024;
+/// Most rows in a line.
+pub const MOST_ROWS: usize = 64;
 
 /// Take in existing cards. Part of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +33,7 @@ pub struct ImportPlan {
 }
 
 /// Give out card data of a program. Part of a proposal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExportPlan {
     /// The program.
@@ -43,7 +50,7 @@ pub struct ExportPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportRow {
-    /// The row's number in the file, from 1, counted over all lines.
+    /// The row's number in the file, from 1, counted over all lines; a line that cannot be read counts as one row.
     pub row: u64,
     /// The caller's own reference, when the row had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +84,14 @@ pub enum ImportOutcome {
     Duplicate,
     /// Not taken in.
     Refused,
+}
+
+/// Answer (202) of [`super::paths::import_file`]: the file is whole and is what the officers approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportBegun {
+    /// The job that takes it in.
+    pub job: JobToken,
 }
 
 /// Answer (200) of [`super::paths::import_rows`].

@@ -131,8 +131,9 @@ pub struct RetentionReport {
 pub struct DestroyedCard {
     /// The card.
     pub card: CardToken,
-    /// Its program.
-    pub program: ProgramName,
+    /// Its program; absent where its record did not open any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramName>,
     /// When its secrets were deleted from the store.
     #[serde(with = "time::serde::rfc3339")]
     pub destroyed_at: OffsetDateTime,

@@ -31,6 +31,18 @@ impl Record for Erasure {
     }
 }
 
+impl Erasure {
+    /// What a key of the tree says.
+    #[must_use]
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        let (due, card) = key.split_first_chunk::<8>()?;
+        Some(Self {
+            due: i64::from_be_bytes(*due),
+            card: std::str::from_utf8(card).ok()?.parse().ok()?,
+        })
+    }
+}
+
 /// Closes a card. A closed one stays as it is, and no budget is charged for asking again.
 ///
 /// # Errors
@@ -51,7 +63,9 @@ pub async fn erase(
             standing: standing.name(),
         });
     }
-    let due = vault.now().saturating_add(vault.surroundings.erase_grace_seconds);
+    let due = vault
+        .now()
+        .saturating_add(vault.surroundings.retention.grace_seconds);
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
         let mut card: Card = tx.get(&card_key(&token))?.ok_or(Error::NotFound("card"))?;
         card.standing = card.standing.close(due);

@@ -11,20 +11,18 @@ use shared::public_key::PublicKey;
 use shared::vault_api::cards::{IssueCard, IssuePayload, IssuedCard, OpenIssuePayload, Recipient};
 
 use super::answer::Answer;
-use super::lookup::card_key;
+use super::new_card::{Clear, NewCard};
 use super::prove::{Claim, Permit, Proven};
-use super::secrets::CardSecrets;
 use crate::audit::event::{Assurance, Event, Operation};
 use crate::challenges::Purpose;
 use crate::crypto::fingerprint::PanFingerprint;
-use crate::domain::card::{Card, Standing};
+use crate::domain::card::Card;
 use crate::domain::cvv::Cvv;
 use crate::domain::holder::Holder;
 use crate::domain::pan::Pan;
 use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::idempotency::{Logged, Slot};
-use crate::keys::data_key::WrappedDataKey;
 use crate::open_vault::OpenVault;
 use crate::records::Record;
 use crate::store::Tree;
@@ -230,43 +228,24 @@ fn judge(
 
 /// A card that is drawn and sealed, and not yet anybody's.
 struct Draft {
-    card: Card,
+    new: NewCard,
     pan: Pan,
     cvv: Cvv,
-    wrapped: WrappedDataKey,
-    /// Under every key that may have made an index entry, the active one first.
-    fingerprints: Vec<PanFingerprint>,
 }
 
 impl Draft {
     fn draw(vault: &OpenVault, holder: &Holder, program: &Rules) -> Result<Self, Error> {
-        let (random, keyring) = (&vault.surroundings.random, vault.keyring());
+        let random = &vault.surroundings.random;
         let (pan, cvv) = (random.pan(program.bin())?, random.cvv()?);
-        let token = random.card_token()?;
-        let (secrets, wrapped) = CardSecrets::create(&keyring, &holder.program, &token)?;
-        let masked = pan
-            .masked()
-            .ok_or_else(|| Error::Internal("a drawn PAN has no mask".to_owned()))?;
-        let card = Card {
-            holder: holder.token.clone(),
-            program: holder.program.clone(),
-            masked,
-            exp: Expiry::months_after(vault.surroundings.clock.now(), program.program().validity_months),
-            standing: Standing::Open,
-            pan: Some(secrets.seal_pan(&pan, Card::next_version(None))?),
-            cvv: Some(secrets.seal_cvv(&cvv, Card::next_version(None))?),
+        let exp = Expiry::months_after(vault.surroundings.clock.now(), program.program().validity_months);
+        let clear = Clear {
+            pan: &pan,
+            exp,
+            cvv: Some(&cvv),
             pin: None,
-            plastic: false,
-            token,
         };
-        let fingerprints = keyring.fingerprints(pan.as_bytes()).collect();
-        Ok(Self {
-            card,
-            pan,
-            cvv,
-            wrapped,
-            fingerprints,
-        })
+        let new = NewCard::seal(vault, holder, &clear)?;
+        Ok(Self { new, pan, cvv })
     }
 
     fn answer(
@@ -277,7 +256,7 @@ impl Draft {
     ) -> Result<IssuedCard, Error> {
         let mut payload = None;
         if let Some(recipient) = recipient {
-            let mut answer = Answer::with(&recipient.members)?.masked(&self.card);
+            let mut answer = Answer::with(&recipient.members)?.masked(self.new.card());
             if permit.is_some() {
                 answer = answer.pan(&self.pan).cvv(&self.cvv);
             }
@@ -289,7 +268,7 @@ impl Draft {
         };
         let Card {
             token, masked, exp, ..
-        } = &self.card;
+        } = self.new.card();
         let (card, masked_card_no) = (token.clone(), masked.clone());
         Ok(IssuedCard {
             card,
@@ -310,34 +289,14 @@ impl Draft {
         slot: &Slot,
         mut answer: IssuedCard,
     ) -> Result<IssuedCard, Error> {
-        let Self {
-            card,
-            wrapped,
-            fingerprints,
-            ..
-        } = self;
-        event.card = Some(card.token.clone());
+        let new = self.new;
+        event.card = Some(new.card().token.clone());
         event.bdh = answer.body_hash();
         let (slot, holder_key) = (slot.clone(), holder.key());
         let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
-            let [fingerprint, ..] = fingerprints.as_slice() else {
-                return Err(Error::Internal("a PAN without a fingerprint".to_owned()));
-            };
-            tx.require_active(fingerprint)?;
-            for earlier in &fingerprints {
-                if tx.exists::<PanIndex>(&earlier.to_key())? {
-                    // Somebody has this PAN: draw another.
-                    return Err(Error::Raced);
-                }
-            }
             let mut holder: Holder = tx.get(&holder_key)?.ok_or(Error::NotFound("holder"))?;
-            if !holder.ever_had_card {
-                holder.ever_had_card = true;
-                tx.put(&holder)?;
-            }
-            tx.put_data_key(&card_key(&card.token), wrapped)?;
-            tx.put(&PanIndex::new(fingerprint, card.token.clone()))?;
-            tx.put(&card)?;
+            // Somebody may have this number already: then another is drawn.
+            new.put(tx, &mut holder)?;
             answer.audit_index = tx.audit_index();
             slot.remember(tx, &answer)?;
             Ok(answer)

@@ -2,21 +2,27 @@
 //! a value. None knows HTTP.
 
 pub mod answer;
+pub mod backup;
 pub mod challenge;
 pub mod create_holder;
 pub mod enrol_key;
 pub mod erase;
+pub mod export;
 pub mod govern;
+pub mod import;
 pub mod integrity;
 pub mod issue;
 pub mod lock_finally;
 pub mod lookup;
+pub mod new_card;
 pub mod pending_keys;
 pub mod print;
 pub mod prove;
 pub mod public_keys;
+pub mod purge;
 pub mod read_audit;
 pub mod reset_cvv;
+pub mod retention;
 pub mod reveal;
 pub mod revoke_key;
 pub mod rotate;
@@ -28,3 +34,14 @@ pub mod verify;
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+use crate::bulk::places::FileError;
+use crate::error::Error;
+
+/// A bulk file that cannot be written or read, as an error of ours.
+fn bulk_error(error: FileError) -> Error {
+    match error {
+        FileError::NoSpace(_) => Error::conflict("BULK_NO_SPACE", "There is no room for the file."),
+        FileError::UnderWay(_) | FileError::Io(..) => Error::Internal(error.to_string()),
+    }
+}

@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::issue::PanIndex;
 use crate::flows::lookup::{TriesRecord, card_key};
+use crate::flows::purge;
+use crate::flows::retention::{self, Destroyed};
 use crate::idempotency::oldest_kept;
 use crate::open_vault::OpenVault;
 use crate::records::Record;
@@ -18,22 +20,37 @@ use crate::store::Tree;
 /// Entries handled in one transaction: little enough not to hold up live traffic.
 const BATCH: usize = 64;
 
-/// Destroys the secrets of every card that is due. Returns how many.
+/// Destroys the secrets of every card that is due, unless two officers halted that. Returns how many.
 ///
 /// # Errors
 /// The store's. A corrupt card is left for the integrity check and does not stop the others.
 pub async fn destroy_due(vault: &Arc<OpenVault>) -> Result<usize, Error> {
-    let mut destroyed = 0;
+    let (mut destroyed, mut from) = (0, Vec::new());
     loop {
-        let now = vault.now();
-        let due: Vec<Erasure> = vault.records.scan(b"", Bound::Unbounded, BATCH)?;
-        let due: Vec<Erasure> = due.into_iter().take_while(|erasure| erasure.due <= now).collect();
-        if due.is_empty() {
+        if retention::halted_until(vault)?.is_some() {
             return Ok(destroyed);
         }
+        // By their keys alone: what says that a card is due need not open for that.
+        let after = if from.is_empty() {
+            Bound::Unbounded
+        } else {
+            Bound::Excluded(from.as_slice())
+        };
+        let page = vault.surroundings.store.scan(Tree::Erasures, b"", after, BATCH);
+        let page = page.map_err(|error| Error::Store(error.to_string()))?;
+        let due = page.iter().filter_map(|(key, _)| Erasure::from_key(key));
+        let due: Vec<Erasure> = due.filter(|erasure| erasure.due <= vault.now()).collect();
+        match page.last() {
+            Some((last, _)) if !due.is_empty() => from = last.clone(),
+            _ => return Ok(destroyed),
+        }
         for erasure in due {
-            destroy(vault, erasure).await?;
-            destroyed += 1;
+            match destroy(vault, erasure).await {
+                Ok(()) => destroyed += 1,
+                // Halted meanwhile, or its turn comes again with the next sweep.
+                Err(Error::Raced) => {}
+                Err(other) => return Err(other),
+            }
         }
     }
 }
@@ -56,12 +73,21 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> 
         Err(Error::NotFound(_) | Error::Corrupt(_)) => Vec::new(),
         Err(other) => return Err(other),
     };
+    let at = vault.now();
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
+        if retention::halted(tx, at)?.is_some() {
+            return Err(Error::Raced);
+        }
+        // After the beginning of a purge that runs now: that one may have wrapped this card's data key anew already.
+        let at = purge::running_since(tx)?.map_or(at, |begun| at.max(begun + 1));
         let key = card_key(&erasure.card);
         tx.delete::<Erasure>(&erasure.key())?;
         let card = match tx.get::<Card>(&key) {
-            // Restored in its grace time.
-            Ok(Some(card)) if !matches!(card.standing, Standing::Closed { .. }) => return Ok(()),
+            // Restored in its grace time, or closed again since.
+            Ok(Some(card)) if !matches!(card.standing, Standing::Closed { destroy_at, .. } if destroy_at <= erasure.due) =>
+            {
+                return Ok(());
+            }
             Ok(card) => card,
             // What cannot be read any more can still be destroyed.
             Err(Error::Corrupt(_)) => None,
@@ -72,6 +98,12 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> 
         }
         tx.delete_sealed(Tree::DataKeys, &key)?;
         tx.delete::<TriesRecord>(&key)?;
+        tx.put(&Destroyed {
+            card: erasure.card,
+            program: card.as_ref().map(|card| card.program.clone()),
+            at,
+            epoch: tx.keyring().epoch(),
+        })?;
         let Some(mut card) = card else { return Ok(()) };
         card.standing = Standing::Destroyed;
         (card.pan, card.cvv, card.pin) = (None, None, None);

@@ -245,6 +245,15 @@ impl<P: Permission> Call<P> {
             .map_err(body_error)
     }
 
+    /// The body as it arrives, for a door that bounds it by itself.
+    ///
+    /// # Errors
+    /// It was read before.
+    pub fn stream(&mut self) -> Result<web::Payload, Error> {
+        let read = || Error::Internal("the body was read before".to_owned());
+        self.body.take().ok_or_else(read)
+    }
+
     /// The body as JSON of one shape.
     ///
     /// # Errors

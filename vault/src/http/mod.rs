@@ -2,6 +2,7 @@
 //! handler's signature; while the vault is locked everything but health, status, unlock and this API's description
 //! answers 503. While it is locked, metrics open to any auditor's certificate: the register cannot be read then.
 
+mod bulk;
 mod call;
 mod cards;
 mod governance;
@@ -125,6 +126,12 @@ pub fn routes() -> Vec<Route> {
 
         door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
         door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
+
+        door::<ForOverseers>(Method::GET, paths::BACKUPS, || web::get().to(bulk::backups), "Backups whose life has not ended"),
+        door::<ForOverseers>(Method::GET, paths::RETENTION, || web::get().to(bulk::retention_report), "What is kept, what was destroyed, and from when it is beyond recovery"),
+        door::<ForOfficers>(Method::POST, "/v1/imports/{approval}/file", || web::post().to(bulk::import_file), "The file of an approved import"),
+        door::<ForOfficers>(Method::GET, "/v1/imports/{approval}/rows", || web::get().to(bulk::import_rows), "What became of each row of an import"),
+        door::<ForOfficers>(Method::GET, "/v1/exports/{approval}/file", || web::get().to(bulk::export_file), "The file of an export that is done"),
 
         door::<ForOverseers>(Method::GET, paths::AUDIT_EVENTS, || web::get().to(readings::audit_events), "Audit events, from an index on"),
         door::<ForOverseers>(Method::GET, paths::AUDIT_CHECKPOINT, || web::get().to(readings::audit_checkpoint), "A signed checkpoint of the audit log"),

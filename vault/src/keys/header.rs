@@ -149,8 +149,11 @@ impl KeyHeader {
         Ok([&length.to_be_bytes()[..], &header, &wrapped].concat())
     }
 
-    /// The epoch under whose secret a stored record is wrapped.
-    pub(super) fn epoch_of(record: &[u8]) -> Result<u32, WrappedKeyError> {
+    /// The epoch under whose secret a stored record is wrapped: it stands in clear.
+    ///
+    /// # Errors
+    /// [`WrappedKeyError::Malformed`].
+    pub fn epoch_of(record: &[u8]) -> Result<u32, WrappedKeyError> {
         let (_, wrapped) = Self::split(record)?;
         aead::key_version(wrapped).map_err(|_| WrappedKeyError::Malformed)
     }

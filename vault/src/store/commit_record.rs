@@ -3,8 +3,16 @@
 
 use super::engine::EngineError;
 
+use super::tree::Tree;
+
 /// The key of the commit record in [`super::Tree::Meta`].
 pub(super) const COMMIT_KEY: &[u8] = b"store.commit";
+
+/// Whether an entry is the commit record, which belongs to the store that it lies in.
+#[must_use]
+pub fn is_commit_record(tree: Tree, key: &[u8]) -> bool {
+    tree == Tree::Meta && key == COMMIT_KEY
+}
 
 const FORMAT: u8 = 1;
 const LENGTH: usize = 1 + 8 + 8 + 32;

@@ -5,6 +5,8 @@ use shared::ids::{ApprovalToken, JobToken};
 use shared::vault_api::jobs::{Job, JobKind, JobProgress, JobState};
 use time::OffsetDateTime;
 
+use crate::flows::export::ExportWork;
+use crate::flows::import::ImportWork;
 use crate::flows::integrity::Checking;
 use crate::flows::rotate::Rotating;
 use crate::records::Record;
@@ -31,6 +33,10 @@ pub enum Work {
     Purge(Rotating),
     /// Every record is opened once.
     Integrity(Checking),
+    /// Taking in cards from a file.
+    Import(ImportWork),
+    /// Giving out card data, sealed.
+    Export(Box<ExportWork>),
     /// A job of the tests: counts.
     #[cfg(test)]
     Probe(super::tests::Probe),
@@ -56,6 +62,8 @@ impl Work {
             Self::RotateFingerprint(_) => JobKind::RotateFingerprint,
             Self::Purge(_) => JobKind::Purge,
             Self::Integrity(_) => JobKind::Integrity,
+            Self::Import(_) => JobKind::Import,
+            Self::Export(_) => JobKind::Export,
             #[cfg(test)]
             Self::Probe(probe) => probe.kind,
         }

@@ -3,7 +3,7 @@
 use super::record::Work;
 use super::turn::Turn;
 use crate::error::Error;
-use crate::flows::{integrity, rotate};
+use crate::flows::{export, import, integrity, rotate};
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,14 @@ pub(super) async fn step(turn: &mut Turn) -> Result<Stepped, Error> {
         | Work::RotateFingerprint(_)
         | Work::Purge(_) => rotate::step(turn).await,
         Work::Integrity(_) => integrity::step(turn).await,
+        Work::Import(work) => {
+            let work = work.clone();
+            import::step(turn, work).await
+        }
+        Work::Export(work) => {
+            let work = work.as_ref().clone();
+            export::step(turn, work).await
+        }
         #[cfg(test)]
         Work::Probe(_) => super::tests::step(turn).await,
     }

@@ -148,6 +148,16 @@ impl Turn {
         self.commit_event(event, |tx, job, _| count(tx, job)).await
     }
 
+    /// Counts and names an item that was refused, which is nothing corrupt: call it inside a commit.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn refuse(tx: &mut Tx<'_, '_>, job: &mut JobRecord, text: &str) -> Result<(), Error> {
+        failures::keep(tx, &job.id, job.failed, text)?;
+        job.failed += 1;
+        Ok(())
+    }
+
     /// Forgets the failures so far, for a further pass over what is left: call it inside a commit.
     ///
     /// # Errors

@@ -48,7 +48,9 @@ fn words(report: &RetentionReport) -> String {
     let row = |card: &DestroyedCard| {
         [
             card.card.to_string(),
-            card.program.to_string(),
+            card.program
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
             at(card.destroyed_at),
             at_or_dash(card.beyond_recovery_at),
         ]

@@ -13,9 +13,7 @@ use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::lookup::{TriesRecord, card_key, holder_key_key};
-use crate::flows::pending_keys;
-use crate::flows::rotate;
-use crate::flows::slots;
+use crate::flows::{export, import, pending_keys, retention, rotate, slots};
 use crate::records::{Record, Tx};
 use crate::registers::{PartyRecord, ProgramRecord, Registers};
 use crate::work;
@@ -58,11 +56,10 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         | Proposal::AbortJob(_)
         | Proposal::AddSlot { .. }
         | Proposal::RemoveSlot(_) => Ok(()),
-        Proposal::Rotate(_)
-        | Proposal::Backup { .. }
-        | Proposal::ImportCards(_)
-        | Proposal::ExportCards(_)
-        | Proposal::HaltErasures { .. } => Err(not_built()),
+        Proposal::HaltErasures { hours } => retention::check_halt(*hours),
+        Proposal::ImportCards(plan) => import::check(plan, registers),
+        Proposal::ExportCards(plan) => export::check(plan, registers),
+        Proposal::Rotate(_) | Proposal::Backup { .. } => Err(not_built()),
     }
 }
 
@@ -94,10 +91,11 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal, occasion: &Occasio
         Proposal::Rotate(rotation) => rotate::begin(tx, rotation, occasion),
         Proposal::AddSlot { .. } => slots::apply_add(tx, &occasion.slots),
         Proposal::RemoveSlot(slot) => slots::apply_remove(tx, slot),
-        Proposal::Backup { .. }
-        | Proposal::ImportCards(_)
-        | Proposal::ExportCards(_)
-        | Proposal::HaltErasures { .. } => Err(not_built()),
+        Proposal::HaltErasures { hours } => retention::halt(tx, *hours, occasion),
+        // The approval lets the file in; the job begins with it.
+        Proposal::ImportCards(_) => Ok(()),
+        Proposal::ExportCards(plan) => export::begin(tx, plan, occasion),
+        Proposal::Backup { .. } => Err(not_built()),
     }
 }
 

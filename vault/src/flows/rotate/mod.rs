@@ -43,7 +43,9 @@ fn of(job: &JobRecord) -> Result<&Rotating, Error> {
         | Work::RotateRecords(rotating)
         | Work::RotateFingerprint(rotating)
         | Work::Purge(rotating) => Ok(rotating),
-        Work::Integrity(_) => Err(Error::Internal("no rotation".to_owned())),
+        Work::Integrity(_) | Work::Import(_) | Work::Export(_) => {
+            Err(Error::Internal("no rotation".to_owned()))
+        }
         #[cfg(test)]
         Work::Probe(_) => Err(Error::Internal("no rotation".to_owned())),
     }

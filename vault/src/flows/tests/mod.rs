@@ -1,5 +1,6 @@
 //! The flows over a real store, real keys and real certificates, without a listener: what each lets pass, and what not.
 
+mod bulk;
 mod enrolment;
 mod governance;
 mod processes;
