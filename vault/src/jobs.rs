@@ -7,7 +7,7 @@ use actix_web::web;
 use tokio::time::interval;
 
 use crate::error::Error;
-use crate::flows::{backup, export, import, pending_keys, purge, retention, sweep};
+use crate::flows::{backup, export, import, pending_keys, purge, retention, slots, sweep};
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 use crate::work;
@@ -58,6 +58,11 @@ pub async fn run(process: web::Data<Process>) {
     }
 }
 
+async fn settle_slots(vault: &Arc<OpenVault>) -> Result<(), Error> {
+    let _turn = vault.governing().await;
+    slots::settle(vault, None).await
+}
+
 async fn sweep_once(vault: &Arc<OpenVault>) {
     match sweep::destroy_due(vault).await {
         Ok(0) => {}
@@ -69,6 +74,9 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     }
     if let Err(error) = clean_bulk(vault).await {
         tracing::error!(%error, "what ended jobs have left is still there");
+    }
+    if let Err(error) = settle_slots(vault).await {
+        tracing::error!(%error, "a verified slot is still pending");
     }
     if let Err(error) = sweep::forget_answers(vault).await {
         tracing::error!(%error, "old answers are still remembered");

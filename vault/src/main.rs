@@ -133,7 +133,7 @@ fn make(config: &Config, arguments: Init) -> anyhow::Result<()> {
         println!(
             "Each file is sealed to its custodian, who opens it with the private key of their certificate:"
         );
-        println!("  officer share open --key KEY.pem --sealed share-NAME.jwe");
+        println!("  officer share open share-NAME.jwe --key KEY.pem");
         println!("Hand them over and delete them here: the shares exist nowhere else.");
     }
     Ok(())

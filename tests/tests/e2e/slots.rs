@@ -12,11 +12,12 @@ use deploy::stand::{Stand, StandOptions};
 use serde_json::json;
 use shared::ids::SlotName;
 use shared::vault_api::governance::{LockState, Proposal, Status};
+use shared::vault_api::jobs::Rotation;
 use shared::vault_api::slots::{DrillProgress, KeepingInfo, NewSlot, SlotInfo, SlotState};
 use tokio::time::{Duration, Instant, sleep};
 use zeroize::Zeroizing;
 
-use crate::pair::{finished, run, scratch};
+use crate::pair::{Pair, finished, run, scratch};
 
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const TOKEN: &str = "tessera-e2e";
@@ -169,6 +170,61 @@ async fn replaced_set() -> Result<()> {
     ensure!(drilled.opens && drilled.needed == 2, "{drilled:?}");
     nothing_in_clear(&stand, &shares, &[])?;
     stand.stop().await
+}
+
+#[test]
+fn the_root_key_is_rotated_by_its_new_custodians_and_old_shares_open_nothing() {
+    run(async { finished("the vault", rotated_root().await) });
+}
+
+async fn rotated_root() -> Result<()> {
+    let mut pair = Pair::with(StandOptions::for_tests(&scratch("root")?)?).await?;
+    let holder = pair.holder().await?;
+    let epoch_files = [1, 2].map(|copy| pair.stand.layout().vault_data.join(format!("epoch-{copy}")));
+    let former = fs::read(&epoch_files[0])?;
+    let first = pair.stand.officer(1)?;
+    let slots = vec![set_of(&pair.stand, 2, &[1, 2, 3])?];
+    pair.stand
+        .carry_through(&Proposal::Rotate(Rotation::Root { slots }))
+        .await?;
+    let pending = only(&first, SlotState::Pending).await?;
+    ensure!(pending.of_next_root, "{pending:?}");
+    let again = Proposal::Rotate(Rotation::Root {
+        slots: vec![set_of(&pair.stand, 2, &[1, 2])?],
+    });
+    let call = first
+        .door()
+        .call(reqwest::Method::POST, shared::vault_api::paths::APPROVALS);
+    let again = call
+        .idempotency_key("once-more")
+        .json(&json!(again))
+        .send()
+        .await?;
+    again.expect_refusal(409, "ROOT_ROTATION_RUNNING")?;
+
+    // Killed in the middle: the old shares open, and the new ones are still pending.
+    let shares = fetch(&pair.stand, &pending.id, &[1, 2, 3]).await?;
+    let (before, last) = shares.split_at(2);
+    let shown = verify(&pair.stand, &pending.id, &before.to_vec()).await?;
+    ensure!(!shown.opens && shown.given == 2, "{shown:?}");
+    pair.stand.kill_vault().await?;
+    pair.stand.start_vault().await?;
+    pair.stand.unlock().await?;
+    let shown = verify(&pair.stand, &pending.id, &last.to_vec()).await?;
+    ensure!(shown.opens && shown.state == SlotState::Active, "{shown:?}");
+    ensure!(first.slots().await?.len() == 1, "an old slot is left");
+
+    pair.stand.kill_vault().await?;
+    pair.stand.start_vault().await?;
+    for file in &epoch_files {
+        ensure!(fs::read(file)? != former, "the epoch secret is the former one");
+    }
+    let old_share = first.give_share(&pair.stand.share(1)?).await?;
+    old_share.expect_refusal(409, "SHARE_UNKNOWN_SLOT")?;
+    unlock_with(&pair.stand, &shares, 2).await?;
+    pair.partner.cards(&holder.prefix).reveal(&holder.card).await?;
+    nothing_in_clear(&pair.stand, &shares, &[])?;
+    pair.stand.stop().await
 }
 
 /// A token of its own: its files, its configuration, the file of its PIN.

@@ -36,6 +36,11 @@ impl NextEpoch {
     pub const fn number(&self) -> u32 {
         self.secret.number()
     }
+
+    /// The root key that it brings.
+    pub(super) fn root(&self) -> Option<&RootKey> {
+        self.root.as_deref()
+    }
 }
 
 /// Whether a record of the keyring's tree is no key.
@@ -43,7 +48,7 @@ pub(super) fn is_handover(store_key: &[u8]) -> bool {
     store_key.starts_with(HANDOVER)
 }
 
-fn handover_key(to: u32) -> Vec<u8> {
+pub(super) fn handover_key(to: u32) -> Vec<u8> {
     [HANDOVER, &to.to_be_bytes()].concat()
 }
 

@@ -28,17 +28,20 @@ pub enum KeyPurpose {
     Audit,
     /// The epoch: no key of the keyring's, but its number and since when it wraps the others.
     Epoch,
+    /// The root key that will take the place of the present one when its slots are verified.
+    NextRoot,
 }
 
 impl KeyPurpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CardKek,
         Self::Records,
         Self::Fingerprint,
         Self::Jwe,
         Self::Audit,
         Self::Epoch,
+        Self::NextRoot,
     ];
 
     /// The purpose in logs and store keys.
@@ -51,6 +54,7 @@ impl KeyPurpose {
             Self::Jwe => "jwe",
             Self::Audit => "audit",
             Self::Epoch => "epoch",
+            Self::NextRoot => "next-root",
         }
     }
 }

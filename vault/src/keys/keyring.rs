@@ -65,6 +65,9 @@ pub enum KeyringError {
     /// A keyring that was made without epoch files cannot change its epoch.
     #[error("the keyring knows no epoch files")]
     NoEpochFiles,
+    /// An epoch that was prepared without a new root key.
+    #[error("there is no next root key")]
+    NoNextRoot,
     /// A key has sealed as often as it may (SP 800-38D §8.3).
     #[error("{0} has sealed as often as it may")]
     UsedUp(KeyId),

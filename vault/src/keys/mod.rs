@@ -35,6 +35,7 @@ pub mod header;
 pub mod jwe_keys;
 pub mod kek;
 pub mod keyring;
+mod next_root;
 pub mod records;
 pub mod root;
 pub mod slot;

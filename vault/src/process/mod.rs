@@ -158,6 +158,7 @@ impl Process {
         self.alone.forget_trouble();
         tracing::info!(%slot, "unlocked");
         // A change of slots that was complete when the process ended.
+        let _turn = vault.governing().await;
         if let Err(error) = slots::settle(&vault, None).await {
             tracing::error!(%error, "a verified slot is still pending");
         }

@@ -5,6 +5,7 @@ use shared::ids::{ApprovalToken, CardToken, HolderToken, JobToken};
 use shared::mtls::identity::{Identity, Role};
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::governance::{Party, Proposal};
+use shared::vault_api::jobs::Rotation;
 use time::OffsetDateTime;
 
 use crate::domain::card::Card;
@@ -55,7 +56,8 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         | Proposal::ClearFailures(_)
         | Proposal::AbortJob(_)
         | Proposal::AddSlot { .. }
-        | Proposal::RemoveSlot(_) => Ok(()),
+        | Proposal::RemoveSlot(_)
+        | Proposal::Rotate(Rotation::Root { .. }) => Ok(()),
         Proposal::HaltErasures { hours } => retention::check_halt(*hours),
         Proposal::ImportCards(plan) => import::check(plan, registers),
         Proposal::ExportCards(plan) => export::check(plan, registers),
@@ -88,9 +90,10 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal, occasion: &Occasio
         Proposal::RestoreCard(card) => restore(tx, card),
         Proposal::ClearFailures(card) => clear_failures(tx, card),
         Proposal::AbortJob(job) => work::abort(tx, job, occasion.now),
+        Proposal::Rotate(Rotation::Root { .. }) => slots::apply_root(tx, &occasion.slots, occasion.now),
         Proposal::Rotate(rotation) => rotate::begin(tx, rotation, occasion),
-        Proposal::AddSlot { .. } => slots::apply_add(tx, &occasion.slots),
-        Proposal::RemoveSlot(slot) => slots::apply_remove(tx, slot),
+        Proposal::AddSlot { .. } => slots::apply_add(tx, &occasion.slots, occasion.now),
+        Proposal::RemoveSlot(slot) => slots::apply_remove(tx, slot, occasion.now),
         Proposal::HaltErasures { hours } => retention::halt(tx, *hours, occasion),
         // The approval lets the file in; the job begins with it.
         Proposal::ImportCards(_) => Ok(()),

@@ -155,7 +155,7 @@ async fn approve_in_turn(
         Ok((approval, occasion.slots))
     };
     let (approval, prepared) = vault.commit(event, work).await?;
-    slots::announce(vault, prepared, &approval.proposal, &by).await?;
+    slots::take_effect(vault, prepared, &by).await?;
     vault.reload_registers()?;
     vault.desk.wake();
     Ok(approval)

@@ -6,13 +6,14 @@ mod change;
 mod drill;
 mod plan;
 mod read;
+mod root;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::mtls::identity::Identity;
 
-pub use self::change::{Prepared, announce, apply_add, apply_remove, prepare};
+pub use self::change::{Prepared, apply_add, apply_remove, apply_root, prepare, take_effect};
 pub use self::drill::show;
 pub use self::plan::check;
 pub use self::read::{list, share};
@@ -126,8 +127,9 @@ fn forget_shares(tx: &mut Tx<'_, '_>, slot: &Slot) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes every verified slot active, and removes what it replaces. Also called after an unlock: a process may have ended
-/// between the last share and this. The caller has the turn to govern; `by` tells whose share or approval it was.
+/// Makes every verified slot active, and removes what it replaces; changes the root key when all slots of the next one are
+/// verified. Also called after an unlock and by the clock: a process may have ended between the last share and this. The
+/// caller has the turn to govern; `by` tells whose share or approval it was.
 ///
 /// # Errors
 /// The store's.
@@ -139,7 +141,7 @@ pub async fn settle(vault: &Arc<OpenVault>, by: Option<&Event>) -> Result<(), Er
             activate(vault, slot.id, by).await?;
         }
     }
-    Ok(())
+    root::change_if_verified(vault, by).await
 }
 
 async fn activate(vault: &Arc<OpenVault>, id: SlotId, by: Option<&Event>) -> Result<(), Error> {

@@ -2,9 +2,10 @@
 
 use shared::ids::SlotName;
 use shared::vault_api::governance::Proposal;
+use shared::vault_api::jobs::Rotation;
 use shared::vault_api::slots::NewSlot;
 
-use super::stored;
+use super::{root, stored};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::keys::slot::make::{MakeError, RootKeeping};
@@ -33,6 +34,7 @@ pub fn check(vault: &OpenVault, proposal: &Proposal) -> Result<(), Error> {
         Proposal::RemoveSlot(name) => {
             removable(&stored(vault)?, name, vault.surroundings.environment).map(drop)
         }
+        Proposal::Rotate(Rotation::Root { slots }) => root::check(vault, slots),
         _ => Ok(()),
     }
 }
@@ -104,10 +106,7 @@ fn registered(vault: &OpenVault, pem: &str) -> Result<CustodianCertificate, Erro
 pub(super) fn addable(slots: &[Slot], replaces: Option<&SlotName>) -> Result<Replaces, Error> {
     no_root_rotation(slots)?;
     if slots.len() >= MAX_SLOTS {
-        return Err(Error::conflict(
-            "TOO_MANY_SLOTS",
-            format!("There are {MAX_SLOTS} slots already."),
-        ));
+        return Err(too_many());
     }
     let Some(name) = replaces else {
         return Ok(Replaces::Nothing);
@@ -127,6 +126,13 @@ pub(super) fn addable(slots: &[Slot], replaces: Option<&SlotName>) -> Result<Rep
         ));
     }
     Ok(replaces)
+}
+
+pub(super) fn too_many() -> Error {
+    Error::conflict(
+        "TOO_MANY_SLOTS",
+        format!("There can be {MAX_SLOTS} slots at most."),
+    )
 }
 
 /// While the next root key waits for its slots, those of the present one are not added to: all of them will go.

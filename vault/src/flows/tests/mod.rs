@@ -4,6 +4,7 @@ mod bulk;
 mod enrolment;
 mod governance;
 mod processes;
+mod root;
 mod slots;
 mod standing;
 mod verification;

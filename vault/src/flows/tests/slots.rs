@@ -17,40 +17,40 @@ use crate::flows::{read_audit, slots};
 use crate::keys::slot::share::ShareText;
 use crate::keys::slot::{SlotId, sealed};
 
-fn code(error: &Error) -> &'static str {
+pub(super) fn code(error: &Error) -> &'static str {
     error.status_and_code().1
 }
 
 impl Stage {
-    fn pem(&self, number: usize) -> String {
+    pub(super) fn pem(&self, number: usize) -> String {
         fs::read_to_string(&self.set.officers[number].certificate).unwrap()
     }
 
-    fn set_of(&self, threshold: u8, officers: &[usize]) -> NewSlot {
+    pub(super) fn set_of(&self, threshold: u8, officers: &[usize]) -> NewSlot {
         NewSlot::Shamir {
             threshold,
             custodians: officers.iter().map(|number| self.pem(*number)).collect(),
         }
     }
 
-    fn slots(&self) -> Vec<SlotInfo> {
+    pub(super) fn slots(&self) -> Vec<SlotInfo> {
         slots::list(&self.vault).unwrap()
     }
 
     /// The only slot, or the only one of this state.
-    fn slot(&self, state: SlotState) -> SlotInfo {
+    pub(super) fn slot(&self, state: SlotState) -> SlotInfo {
         let mut found = self.slots();
         found.retain(|slot| slot.state == state);
         assert_eq!(found.len(), 1, "{found:?}");
         found.remove(0)
     }
 
-    async fn add(&self, slot: NewSlot, replaces: Option<SlotName>) -> Result<(), Error> {
+    pub(super) async fn add(&self, slot: NewSlot, replaces: Option<SlotName>) -> Result<(), Error> {
         self.agree(Proposal::AddSlot { slot, replaces }).await
     }
 
     /// An officer fetches their sealed share and opens it.
-    async fn fetch(&self, number: usize, slot: &SlotName) -> Result<ShareText, Error> {
+    pub(super) async fn fetch(&self, number: usize, slot: &SlotName) -> Result<ShareText, Error> {
         let officer = peer(&self.set.officers[number].certificate);
         let event = self.event(Operation::FetchShare);
         let share = slots::share(&self.vault, event, (&officer.identity, &officer.key), slot).await?;
@@ -58,7 +58,12 @@ impl Stage {
         Ok(sealed::open(&share.share, &key).unwrap())
     }
 
-    async fn show(&self, number: usize, slot: &SlotName, share: &ShareText) -> Result<DrillProgress, Error> {
+    pub(super) async fn show(
+        &self,
+        number: usize,
+        slot: &SlotName,
+        share: &ShareText,
+    ) -> Result<DrillProgress, Error> {
         let officer = peer(&self.set.officers[number].certificate);
         let share = ShareText::new(share.expose().to_owned().into());
         let event = self.event(Operation::DrillSlot);
@@ -72,11 +77,11 @@ impl Stage {
         .await
     }
 
-    async fn lock(&self) {
+    pub(super) async fn lock(&self) {
         self.process.lock(self.event(Operation::Lock)).await.unwrap();
     }
 
-    async fn give(&self, number: usize, share: &ShareText) -> Result<LockState, Error> {
+    pub(super) async fn give(&self, number: usize, share: &ShareText) -> Result<LockState, Error> {
         let officer = peer(&self.set.officers[number].certificate);
         self.process
             .give_share(&officer, share)
@@ -85,11 +90,11 @@ impl Stage {
     }
 
     /// The first ceremony's share of an officer.
-    fn first_share(&self, number: usize) -> ShareText {
+    pub(super) fn first_share(&self, number: usize) -> ShareText {
         open_share(&self.directory, &self.set, number)
     }
 
-    async fn log(&self) -> String {
+    pub(super) async fn log(&self) -> String {
         let event = self.event(Operation::ReadAudit);
         let page = read_audit::events(&self.vault, event, 0, 1000).await.unwrap();
         let events: Vec<String> = page.events.into_iter().map(|entry| entry.event).collect();
