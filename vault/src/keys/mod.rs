@@ -1,8 +1,8 @@
 //! The key hierarchy, from what the custodians hold down to one card's fields.
 //!
 //! ```text
-//!  slot: Shamir t-of-n custodians          slot: key file (development only)        any one opens
-//!                    └──────────────┬──────────────┘
+//!  slot: Shamir t-of-n custodians     slot: PKCS#11 token     slot: key file (development only)     any one opens
+//!                    └──────────────┬──────────────┴──────────────────┘
 //!                               root key ······ in locked memory, only while unlocked
 //!                                   │                epoch secret ······ files outside the store, kept twice
 //!                                   │                     │
@@ -20,7 +20,7 @@
 //!
 //! A store directory alone opens nothing; neither does it together with the shares but without the epoch secret.
 //!
-//! Stages are types: [`slot::unlock::UnlockSession`] (or a key file) gives a [`root::RootKey`], and only that gives a
+//! Stages are types: [`slot::unlock::UnlockSession`] (or a token, or a key file) gives a [`root::RootKey`], and only that gives a
 //! [`keyring::Keyring`], the unlocked vault.
 
 pub mod audit_key;
