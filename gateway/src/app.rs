@@ -22,13 +22,15 @@ use shared::mtls::{client, server};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::clients::mailer::{Mailer, MailerError};
 use crate::clients::vault::{VaultClient, VaultClientError};
 use crate::config::{Config, Limits};
 use crate::error::Error;
-use crate::http::{self, PARTNER, PUBLIC};
+use crate::http::{self, ON_PARTNER, ON_PUBLIC};
 use crate::jobs;
+use crate::operator_key::{OperatorKey, OperatorKeyError};
 use crate::rates::Rates;
-use crate::services::Services;
+use crate::services::{ForOperators, Services};
 use crate::store::idempotency::free_all;
 use crate::store::{Db, OpenError, StoreError};
 
@@ -56,6 +58,12 @@ pub enum RunError {
     /// A port cannot be bound, or a listener failed.
     #[error("listening: {0}")]
     Io(#[from] std::io::Error),
+    /// The operators' key cannot be used.
+    #[error(transparent)]
+    OperatorKey(#[from] OperatorKeyError),
+    /// The mailer cannot be made.
+    #[error(transparent)]
+    Mailer(#[from] MailerError),
     /// No random numbers, or the like.
     #[error("{0}")]
     Machine(#[from] Error),
@@ -100,22 +108,47 @@ impl Tls {
     }
 }
 
+/// The parts put together, over a database of this version's schema.
+async fn prepare(config: Config, clock: Clock, vault: rustls::ClientConfig) -> Result<Services, RunError> {
+    let operators = ForOperators {
+        key: OperatorKey::load(&config.operators.key_file)?,
+        mailer: Mailer::new(&config.mail)?,
+    };
+    let db = Db::open(&config.database.url, config.database.connections).await?;
+    db.migrate().await?;
+    let vault = Arc::new(VaultClient::new(&config.vault.url, vault)?);
+    Ok(Services::new(config, db, vault, clock, operators)?)
+}
+
+/// Does one thing with the services, beside a gateway that may be serving, and ends.
+///
+/// # Errors
+/// [`RunError`] when the services cannot be had; otherwise what `work` says.
+pub async fn once<T>(
+    config: Config,
+    clock: Clock,
+    work: impl AsyncFnOnce(&Services) -> Result<T, Error>,
+) -> Result<T, RunError> {
+    let tls = Tls::load(&config, &clock)?;
+    let services = prepare(config, clock, tls.vault).await?;
+    let done = work(&services).await;
+    services.db.close().await;
+    Ok(done?)
+}
+
 /// Runs until SIGTERM or SIGINT, then lets requests under way finish, within a limit.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start, a listener fails, or what runs beside the listeners ends.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     let tls = Tls::load(&config, &clock)?;
-    let db = Db::open(&config.database.url, config.database.connections).await?;
-    db.migrate().await?;
-    if db.is_single_process() {
-        let mut tx = db.begin().await?;
+    let services = Arc::new(prepare(config, clock, tls.vault).await?);
+    if services.db.is_single_process() {
+        let mut tx = services.db.begin().await?;
         free_all(&mut tx).await?;
         tx.commit().await?;
     }
-    let vault = Arc::new(VaultClient::new(&config.vault.url, tls.vault)?);
-    let rates = Arc::new(Rates::new(&config.limits));
-    let services = Arc::new(Services::new(config, db, vault, clock)?);
+    let rates = Arc::new(Rates::new(&services.config.limits));
 
     let public = TcpListener::bind(services.config.public.listen)?;
     let partner = TcpListener::bind(services.config.partner.listen)?;
@@ -126,6 +159,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     let mut background = JoinSet::new();
     background.spawn(watch(RELOAD_EVERY, tls.reloading));
     background.spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates)));
+    background.spawn(jobs::mails::run(Arc::clone(&services)));
     let handles = [public.handle(), partner.handle()];
     let ending = tokio::spawn(end_on_signal(handles.clone()));
     let serving = async { tokio::join!(public, partner) };
@@ -210,7 +244,7 @@ fn public_server(
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(http::around))
-            .configure(|config| http::configure(config, PUBLIC, &services, &rates))
+            .configure(|config| http::configure(config, ON_PUBLIC, &services, &rates))
     });
     Ok(limits
         .apply(server)
@@ -232,7 +266,7 @@ fn partner_server(
         App::new()
             .wrap(PeerGuard::new(Arc::clone(&trust), http::refuse_peer))
             .wrap(from_fn(http::around))
-            .configure(|config| http::configure(config, PARTNER, &services, &rates))
+            .configure(|config| http::configure(config, ON_PARTNER, &services, &rates))
     })
     .on_connect(remember_peer);
     Ok(limits

@@ -12,6 +12,7 @@ pub mod flows;
 pub mod hardening;
 pub mod http;
 pub mod jobs;
+pub mod operator_key;
 pub mod rates;
 pub mod services;
 pub mod store;

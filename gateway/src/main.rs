@@ -1,4 +1,6 @@
-//! `gateway serve|migrate|check-config --config gateway.toml`
+//! `gateway serve|migrate|check-config|operator --config gateway.toml`
+
+mod operator_commands;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +11,8 @@ use gateway::store::Db;
 use gateway::{app, hardening};
 use shared::clock::Clock;
 use tracing_subscriber::EnvFilter;
+
+use operator_commands::OperatorCommand;
 
 /// The gateway of Tessera: users, balances and cards, by token only.
 #[derive(Parser)]
@@ -38,17 +42,25 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// What operators need before there is one who can invite others.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
 }
 
 #[actix_web::main]
 async fn main() -> ExitCode {
+    let command = Arguments::parse().command;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(filter)
-        .init();
-    match run(Arguments::parse().command).await {
+        .with_env_filter(filter);
+    match command {
+        // What this command says on its standard output is shown once and is nobody's log.
+        Command::Operator(_) => log.with_writer(std::io::stderr).init(),
+        _ => log.init(),
+    }
+    match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the gateway ends");
@@ -75,6 +87,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Config::load(&config)?;
             tracing::info!("the configuration can be used");
         }
+        Command::Operator(command) => command.run().await?,
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use shared::clock::Clock;
 use shared::ids::IdempotencyKey;
 use time::OffsetDateTime;
 
+use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
 use crate::config::{Config, Program};
 use crate::domain::installation::InstallationId;
@@ -17,9 +18,18 @@ use crate::error::Error;
 use crate::flows::pin_hash::PinHasher;
 use crate::flows::vault_keys::VaultKeysCache;
 use crate::flows::vault_state::VaultStateCache;
+use crate::operator_key::OperatorKey;
 use crate::rates::{Rate, installation_logins};
 use crate::store::Db;
 use crate::store::idempotency::Claims;
+
+/// What operators' logins and mails need beside the rest.
+pub struct ForOperators {
+    /// Seals what is kept for operators.
+    pub key: OperatorKey,
+    /// The mail server.
+    pub mailer: Mailer,
+}
 
 /// Everything a flow may need.
 pub struct Services {
@@ -35,7 +45,11 @@ pub struct Services {
     pub random: SystemRandom,
     /// What the operator decided.
     pub config: Config,
-    /// Hashes app PINs, few at a time.
+    /// Seals what is kept for operators.
+    pub operator_key: OperatorKey,
+    /// The mail server.
+    pub mailer: Mailer,
+    /// Hashes app PINs and passwords, few at a time.
     pub pins: PinHasher,
     /// How often an installation may log in.
     pub installation_logins: Rate<InstallationId>,
@@ -50,7 +64,13 @@ impl Services {
     ///
     /// # Errors
     /// When the system gives no random numbers, or PINs cannot be hashed.
-    pub fn new(config: Config, db: Db, vault: Arc<VaultClient>, clock: Clock) -> Result<Self, Error> {
+    pub fn new(
+        config: Config,
+        db: Db,
+        vault: Arc<VaultClient>,
+        clock: Clock,
+        operators: ForOperators,
+    ) -> Result<Self, Error> {
         let random = SystemRandom::new();
         let process = URL_SAFE_NO_PAD.encode(random_bytes::<16>(&random)?);
         Ok(Self {
@@ -58,6 +78,8 @@ impl Services {
             vault,
             claims: Claims::of_process(process),
             clock,
+            operator_key: operators.key,
+            mailer: operators.mailer,
             pins: PinHasher::new(&random)?,
             random,
             installation_logins: installation_logins(&config.limits),

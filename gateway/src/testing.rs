@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use ring::rand::SystemRandom;
 use rustls::{ClientConfig, RootCertStore};
 use shared::clock::{Clock, ManualClock};
 
+use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
 use crate::config::Config;
-use crate::services::Services;
+use crate::operator_key::OperatorKey;
+use crate::services::{ForOperators, Services};
 use crate::store::tests::{NOON, TestDb, databases};
 
 /// Services over one database.
@@ -36,7 +39,15 @@ fn stage(test: TestDb) -> Stage {
     let vault = Arc::new(VaultClient::new("https://127.0.0.1:1", tls).unwrap());
     let engine = test.engine;
     let (db, directory) = test.into_parts();
-    let services = Services::new(Config::sample(), db, vault, Clock::Manual(clock.clone())).unwrap();
+    let keys = tempfile::tempdir().unwrap();
+    let file = keys.path().join("operators.key");
+    OperatorKey::create(&file, &SystemRandom::new()).unwrap();
+    let config = Config::sample();
+    let operators = ForOperators {
+        key: OperatorKey::load(&file).unwrap(),
+        mailer: Mailer::new(&config.mail).unwrap(),
+    };
+    let services = Services::new(config, db, vault, Clock::Manual(clock.clone()), operators).unwrap();
     Stage {
         services: Arc::new(services),
         clock,

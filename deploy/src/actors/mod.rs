@@ -6,7 +6,9 @@ mod card_desk;
 mod credentials;
 mod door;
 mod jose;
+mod mail_server;
 mod officer;
+mod operator;
 mod partner;
 mod phone;
 mod processor;
@@ -21,7 +23,9 @@ pub use jose::{
     HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url, sha256_base64url,
     unverified_claims,
 };
+pub use mail_server::{MailServer, ReceivedMail};
 pub use officer::Officer;
+pub use operator::Operator;
 pub use partner::{NewUser, PartnerServer};
 pub use phone::Phone;
 pub use processor::Processor;

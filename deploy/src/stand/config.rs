@@ -97,6 +97,16 @@ url = "{database}"
 
 [sessions]
 minutes = {minutes}
+
+[operators]
+key_file = {operators_key}
+session_minutes = {minutes}
+
+[mail]
+host = "127.0.0.1"
+port = {mail_port}
+tls = "none"
+from = "Tessera <noreply@tessera.example>"
 {limits}
 [[programs]]
 name = "{program}"
@@ -124,6 +134,8 @@ rsa_oaep_sha1 = true
             crl = quoted(&set.internal_crl),
             database = self.database_url(),
             minutes = self.options.session_minutes,
+            operators_key = quoted(&self.layout.operators_key),
+            mail_port = self.options.mail_port,
             limits = limits(self.options.limits),
             program = program.name,
             partner = program.partner,

@@ -23,6 +23,8 @@ pub struct Layout {
     pub vault_data: PathBuf,
     /// The directory of the gateway's SQLite database.
     pub gateway_data: PathBuf,
+    /// The key under which the gateway seals what it keeps for operators.
+    pub operators_key: PathBuf,
     /// The vault's log: JSON lines.
     pub vault_log: PathBuf,
     /// The gateway's log: JSON lines.
@@ -54,6 +56,7 @@ impl Layout {
             gateway_config: root.join("gateway.toml"),
             vault_data: root.join("vault-data"),
             gateway_data: root.join("gateway-data"),
+            operators_key: root.join("operators.key"),
             vault_log: root.join("vault.log"),
             gateway_log: root.join("gateway.log"),
             info: root.join("info.json"),

@@ -7,6 +7,7 @@ mod config;
 mod layout;
 mod memory;
 mod officer_command;
+mod operators;
 mod options;
 mod people;
 mod ports;
@@ -72,6 +73,7 @@ impl Stand {
         };
         stand.write_configuration()?;
         stand.initialise_vault().await?;
+        stand.make_operators_key().await?;
         Ok(stand)
     }
 

@@ -1,3 +1,4 @@
 //! The services that the gateway calls.
 
+pub mod mailer;
 pub mod vault;

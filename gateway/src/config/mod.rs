@@ -3,6 +3,7 @@
 //! URL may carry a password, so nothing here prints itself.
 
 mod limits;
+mod operators;
 mod program;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use shared::mtls::identity::Name;
 
 pub use limits::Limits;
+pub use operators::{Mail, MailTls, Operators};
 pub use program::Program;
 
 /// Everything an operator decides.
@@ -33,6 +35,10 @@ pub struct Config {
     /// How long logins last.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Operators' logins.
+    pub operators: Operators,
+    /// How mail leaves.
+    pub mail: Mail,
     /// What may be asked how often and how large it may be.
     #[serde(default)]
     pub limits: Limits,
@@ -226,6 +232,8 @@ impl Config {
         if !(1..=24 * 60).contains(&sessions.pin_lock_minutes) {
             return invalid("sessions.pin_lock_minutes", "must be 1 minute to a day");
         }
+        self.operators.check()?;
+        self.mail.check(self.environment)?;
         self.limits.check()?;
         self.check_programs()
     }

@@ -22,6 +22,13 @@ crl = "crl.pem"
 url = "sqlite:///var/lib/gateway.db"
 [sessions]
 minutes = 10
+[operators]
+key_file = "/var/lib/operators.key"
+[mail]
+host = "127.0.0.1"
+port = 1
+tls = "none"
+from = "Tessera <noreply@tessera.example>"
 [[programs]]
 name = "demo-eur"
 partner = "partner"
@@ -65,6 +72,8 @@ fn unknown_keys_are_refused_in_every_section() {
         "[vault]",
         "[database]",
         "[sessions]",
+        "[operators]",
+        "[mail]",
         "[[programs]]",
     ] {
         let key = "nonsense = 1\n";
@@ -85,6 +94,10 @@ fn values_that_make_no_sense_are_refused() {
         ("minutes = 10", "minutes = 6000"),
         ("minutes = 10", "pin_tries = 0"),
         ("https://localhost", "http://localhost"),
+        ("[operators]", "[operators]\nsession_minutes = 0"),
+        ("[operators]", "[operators]\nlogin_tries = 1"),
+        ("\"none\"", "\"perhaps\""),
+        ("\"none\"", "\"none\"\nusername = \"x\""),
         ("\"EUR\"", "\"EUX\""),
         ("\"demo-pln\"", "\"demo-eur\""),
         ("\"development\"", "\"test\""),
@@ -97,7 +110,9 @@ fn values_that_make_no_sense_are_refused() {
 
 #[test]
 fn production_listens_where_it_is_told_to() {
-    let production = GOOD.replacen("\"development\"", "\"production\"", 1);
+    let production = GOOD
+        .replacen("\"development\"", "\"production\"", 1)
+        .replacen("\"none\"", "\"starttls\"", 1);
     assert!(read(&production).is_ok());
     for (good, bad) in [
         ("127.0.0.1:8443", "127.0.0.1:0"),
@@ -107,4 +122,11 @@ fn production_listens_where_it_is_told_to() {
         assert!(read(&production.replacen(good, bad, 1)).is_err(), "{bad}");
         assert!(read(&GOOD.replacen(good, bad, 1)).is_ok(), "{bad}");
     }
+}
+
+#[test]
+fn production_mails_nothing_in_clear() {
+    let clear = GOOD.replacen("\"development\"", "\"production\"", 1);
+    assert!(read(&clear).is_err());
+    assert!(read(&clear.replacen("\"none\"", "\"tls\"", 1)).is_ok());
 }

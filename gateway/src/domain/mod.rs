@@ -6,6 +6,7 @@ pub mod installation;
 pub mod kyc;
 pub mod lock;
 pub mod number;
+pub mod operator;
 pub mod person;
 pub mod rule;
 pub mod text;

@@ -10,6 +10,7 @@ pub mod claimed;
 pub mod create_activation_code;
 pub mod create_balance;
 pub mod log_in;
+pub mod operators;
 pub mod pair_device;
 pub mod pin_hash;
 pub mod register_user;

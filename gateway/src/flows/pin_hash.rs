@@ -1,4 +1,4 @@
-//! App PINs by Argon2id (RFC 9106), with the parameters of OWASP's floor. A PIN of 4 to 8 digits is guessed by anyone who
+//! App PINs and operators' passwords by Argon2id (RFC 9106), with the parameters of OWASP's floor. A PIN of 4 to 8 digits is guessed by anyone who
 //! has the hash, so the hash is the second line of defence: the first is the counter of wrong tries.
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::domain::installation::AppPin;
+use crate::domain::operator::Password;
 use crate::error::{Code, Error};
 
 /// Memory of one hash, in KiB: 19 MiB.
@@ -27,6 +28,24 @@ const LANES: u32 = 1;
 const WAITING_PER_CORE: usize = 32;
 /// Longest wait for a core.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What is hashed here: a secret that wipes itself.
+pub trait Hashed: Send + 'static {
+    /// Its bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Hashed for AppPin {
+    fn bytes(&self) -> &[u8] {
+        self.expose()
+    }
+}
+
+impl Hashed for Password {
+    fn bytes(&self) -> &[u8] {
+        self.expose()
+    }
+}
 
 /// Hashes PINs off the async threads, at most one for each core at a time; few may wait.
 pub struct PinHasher {
@@ -82,23 +101,23 @@ impl PinHasher {
     ///
     /// # Errors
     /// `BUSY`; when the system gives no random numbers.
-    pub async fn hash(&self, pin: AppPin, random: &SystemRandom) -> Result<String, Error> {
+    pub async fn hash(&self, pin: impl Hashed, random: &SystemRandom) -> Result<String, Error> {
         let turn = self.turn().await?;
         let (argon2, salt) = (self.argon2.clone(), salt(random)?);
-        off_thread(turn, move || hash(&argon2, pin.expose(), &salt)).await?
+        off_thread(turn, move || hash(&argon2, pin.bytes(), &salt)).await?
     }
 
     /// Whether this is the PIN that was hashed; without a hash the answer is no, after the same time.
     ///
     /// # Errors
     /// When a hash in the database is not one.
-    pub async fn verify(&self, turn: Turn, pin: AppPin, hash: Option<String>) -> Result<bool, Error> {
+    pub async fn verify(&self, turn: Turn, pin: impl Hashed, hash: Option<String>) -> Result<bool, Error> {
         let argon2 = self.argon2.clone();
         let (known, hash) = (hash.is_some(), hash.unwrap_or_else(|| self.decoy.clone()));
         off_thread(turn, move || {
             let hash =
                 PasswordHash::new(&hash).map_err(|_| Error::internal("a stored PIN hash is not one"))?;
-            Ok(argon2.verify_password(pin.expose(), &hash).is_ok() && known)
+            Ok(argon2.verify_password(pin.bytes(), &hash).is_ok() && known)
         })
         .await?
     }

@@ -90,6 +90,18 @@ impl Fields {
         })
     }
 
+    /// Takes a text that is a secret and may be left out.
+    pub fn optional_secret<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(Zeroizing<String>) -> Result<T, Rule>,
+    ) -> Option<T> {
+        self.optional(name, |value| match value {
+            Value::String(text) => parse(Zeroizing::new(text)),
+            _ => Err(NOT_TEXT),
+        })
+    }
+
     /// Takes an integer that must be there.
     pub fn integer<T>(&mut self, name: &str, parse: impl FnOnce(i64) -> Result<T, Rule>) -> Option<T> {
         self.required(name, |value| parse(value.as_i64().ok_or(NOT_A_NUMBER)?))

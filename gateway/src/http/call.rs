@@ -247,6 +247,7 @@ impl Call {
         match self.request.path().split('/').nth(1) {
             Some("secure") => Channel::Secure,
             Some("lifecycle") => Channel::Lifecycle,
+            Some("admin") => Channel::Admin,
             _ => Channel::Customers,
         }
     }

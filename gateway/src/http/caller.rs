@@ -22,6 +22,7 @@ use crate::domain::lock::Party;
 use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
 use crate::flows::begin_session::has_form_of_token;
+use crate::store::audit::Stamp;
 use crate::store::{idempotency, sessions, users};
 
 /// A stranger on a path that is open to strangers.
@@ -85,6 +86,7 @@ impl UserCall {
             user: self.session.user,
             party: Party::User,
             actor,
+            stamp: None,
             scope,
         }
     }
@@ -99,10 +101,36 @@ pub struct Customer {
     pub party: Party,
     /// For whom the vault is told that we act.
     pub actor: Actor,
+    /// What an operator's action is called in the audit trail; none on other channels.
+    pub stamp: Option<Stamp>,
     scope: String,
 }
 
 impl Customer {
+    /// An operator about a customer; `scope` names the operator.
+    pub(super) const fn of_operator(call: Call, user: User, actor: Actor, stamp: Stamp, scope: String) -> Self {
+        Self {
+            call,
+            user,
+            party: Party::Operator,
+            actor,
+            stamp: Some(stamp),
+            scope,
+        }
+    }
+
+    /// The header `Holder-Proof`, passed on as it is. An operator has none: what a proof opens is never an operator's to
+    /// see, so the header is not even looked at.
+    ///
+    /// # Errors
+    /// As [`Call::holder_proof`].
+    pub fn holder_proof(&self) -> Result<Option<String>, Error> {
+        match self.party {
+            Party::Operator => Ok(None),
+            Party::User | Party::Partner | Party::Processor => self.call.holder_proof(),
+        }
+    }
+
     /// Scopes a request to the caller.
     #[must_use]
     pub fn scoped(&self, request: idempotency::Request) -> idempotency::Request {
@@ -110,7 +138,7 @@ impl Customer {
     }
 }
 
-fn scoped_to(caller: &str, mut request: idempotency::Request) -> idempotency::Request {
+pub(super) fn scoped_to(caller: &str, mut request: idempotency::Request) -> idempotency::Request {
     request.scope = format!("{caller} {}", request.scope);
     request
 }
@@ -166,6 +194,7 @@ impl PartnerCall {
             user,
             party: Party::Partner,
             actor,
+            stamp: None,
             scope,
         })
     }
@@ -216,13 +245,7 @@ impl FromRequest for UserCall {
         let call = Call::new(request, payload);
         Box::pin(async move {
             let call = call?;
-            let token = single(call.headers(), AUTHORIZATION.as_str())
-                .ok()
-                .flatten()
-                .and_then(bearer_token)
-                .ok_or(Code::SessionRequired)?;
-            let mut token_hash = [0; 32];
-            token_hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+            let token_hash = hash_of_token(&call, has_form_of_token)?;
             let services = call.services();
             let mut read = services.db.read().await?;
             let found = sessions::find(&mut read, &token_hash, services.now()).await?;
@@ -241,10 +264,25 @@ impl FromRequest for UserCall {
     }
 }
 
+/// The hash of the session token that came along.
+///
+/// # Errors
+/// `SESSION_REQUIRED` when there is none, or it has not the form of one.
+pub(super) fn hash_of_token(call: &Call, has_form: fn(&str) -> bool) -> Result<[u8; 32], Error> {
+    let token = single(call.headers(), AUTHORIZATION.as_str())
+        .ok()
+        .flatten()
+        .and_then(|value| bearer_token(value, has_form))
+        .ok_or(Code::SessionRequired)?;
+    let mut token_hash = [0; 32];
+    token_hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    Ok(token_hash)
+}
+
 /// The token of `Bearer <token>` (RFC 6750 §2.1; the scheme's case does not matter), if it can be one of ours.
-fn bearer_token(value: &str) -> Option<&str> {
+fn bearer_token(value: &str, has_form: fn(&str) -> bool) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && has_form_of_token(token)).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && has_form(token)).then_some(token)
 }
 
 impl FromRequest for PartnerCall {
@@ -278,7 +316,8 @@ mod tests {
     fn only_what_can_be_a_token_of_ours_is_looked_up() {
         let token = format!("ses_{}", "a".repeat(43));
         for scheme in ["Bearer", "bearer"] {
-            assert_eq!(bearer_token(&format!("{scheme} {token}")), Some(token.as_str()));
+            let value = format!("{scheme} {token}");
+            assert_eq!(bearer_token(&value, has_form_of_token), Some(token.as_str()));
         }
         for bad in [
             token.clone(),
@@ -286,7 +325,7 @@ mod tests {
             format!("Bearer {token}a"),
             "Bearer ses_".to_owned(),
         ] {
-            assert_eq!(bearer_token(&bad), None, "{bad}");
+            assert_eq!(bearer_token(&bad, has_form_of_token), None, "{bad}");
         }
     }
 }

@@ -17,8 +17,10 @@ pub mod page;
 mod person;
 mod profile;
 mod public_key;
+mod operator;
 mod trace;
 
+mod admin;
 mod customers;
 mod lifecycle;
 mod secure;
@@ -33,6 +35,8 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use shared::mtls::actix::Refused;
 
 use self::caller::{PartnerCall, UserCall};
+pub use admin::ADMIN;
+use crate::domain::operator::Permission;
 use crate::error::{Code, Error};
 use crate::rates::Rates;
 use crate::services::Services;
@@ -49,6 +53,8 @@ pub enum CallerKind {
     User,
     /// A partner with a client certificate.
     Partner,
+    /// An operator with a session, in a role that has this permission.
+    Operator(Permission),
 }
 
 /// A route: how it is called, by whom, and who answers.
@@ -156,16 +162,21 @@ pub const PARTNER: &[Route] = &[
     route(DELETE, "/lifecycle/v1/users/{userId}/cards/{cardId}", Partner, || web::to(cards::remove::remove::<PartnerCall>)),
 ];
 
+/// Everything on the listener for phones and browsers.
+pub const ON_PUBLIC: &[&[Route]] = &[PUBLIC, ADMIN];
+/// Everything on the listener for partners' servers.
+pub const ON_PARTNER: &[&[Route]] = &[PARTNER];
+
 /// Registers a listener's routes, with what stands behind them.
 pub(crate) fn configure(
     config: &mut ServiceConfig,
-    routes: &'static [Route],
+    tables: &'static [&'static [Route]],
     services: &Arc<Services>,
     rates: &Arc<Rates>,
 ) {
     call::install(config, services, rates);
     let mut by_path: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
-    for route in routes {
+    for route in tables.iter().copied().flatten() {
         by_path.entry(route.path).or_default().push(route);
     }
     // Patterns sort before what they would swallow: `{` comes after every letter, so a word wins over a parameter.

@@ -10,14 +10,14 @@ use crate::testing::{Stage, stages};
 
 async fn listener(
     stage: &Stage,
-    routes: &'static [Route],
+    tables: &'static [&'static [Route]],
 ) -> impl Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = actix_web::Error> {
     let rates = Arc::new(Rates::new(&stage.services.config.limits));
     let services = Arc::clone(&stage.services);
     init_service(
         App::new()
             .wrap(from_fn(around))
-            .configure(move |config| configure(config, routes, &services, &rates)),
+            .configure(move |config| configure(config, tables, &services, &rates)),
     )
     .await
 }
@@ -52,12 +52,12 @@ fn concrete(pattern: &str) -> String {
 #[actix_web::test]
 async fn every_route_that_is_not_open_refuses_a_stranger_before_anything_else() {
     let stage = stages().await.remove(0);
-    for routes in [PUBLIC, PARTNER] {
-        let app = listener(&stage, routes).await;
-        for route in routes {
+    for tables in [ON_PUBLIC, ON_PARTNER] {
+        let app = listener(&stage, tables).await;
+        for route in tables.iter().copied().flatten() {
             let code = match route.caller {
                 CallerKind::Open => continue,
-                CallerKind::User => "SESSION_REQUIRED",
+                CallerKind::User | CallerKind::Operator(_) => "SESSION_REQUIRED",
                 CallerKind::Partner => "CERTIFICATE_REQUIRED",
             };
             let request = call(&route.method, &concrete(route.path))
@@ -80,6 +80,7 @@ async fn every_route_that_is_not_open_refuses_a_stranger_before_anything_else() 
 async fn the_table_names_each_route_once_and_by_the_door_of_its_caller() {
     for (routes, prefixes) in [
         (PUBLIC, &["/health/", "/customers/"][..]),
+        (ADMIN, &["/admin/"]),
         (PARTNER, &["/lifecycle/v1/", "/secure/customers/"]),
     ] {
         for (index, route) in routes.iter().enumerate() {
@@ -103,7 +104,7 @@ async fn the_table_names_each_route_once_and_by_the_door_of_its_caller() {
 async fn every_answer_carries_its_trace_and_the_security_headers() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let stage = stages().await.remove(0);
-    let app = listener(&stage, PUBLIC).await;
+    let app = listener(&stage, ON_PUBLIC).await;
     for path in ["/health/live", "/customers/me", "/nowhere"] {
         let traceparent = ("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
         let answer = app
@@ -127,7 +128,7 @@ async fn every_answer_carries_its_trace_and_the_security_headers() {
 #[actix_web::test]
 async fn a_trace_that_could_be_a_card_number_is_not_taken_over() {
     let stage = stages().await.remove(0);
-    let app = listener(&stage, PUBLIC).await;
+    let app = listener(&stage, ON_PUBLIC).await;
     let named = "99990000000000170000000000000000";
     let traceparent = ("traceparent", format!("00-{named}-00f067aa0ba902b7-01"));
     let request = call(&GET, "/health/live").insert_header(traceparent);
@@ -139,8 +140,8 @@ async fn a_trace_that_could_be_a_card_number_is_not_taken_over() {
 async fn only_those_without_a_session_are_told_of_bearer_tokens() {
     let stage = stages().await.remove(0);
     for (routes, path, told) in [
-        (PUBLIC, "/customers/me", true),
-        (PARTNER, "/lifecycle/v1/users/1001", false),
+        (ON_PUBLIC, "/customers/me", true),
+        (ON_PARTNER, "/lifecycle/v1/users/1001", false),
     ] {
         let app = listener(&stage, routes).await;
         let answer = app.call(call(&GET, path).to_request()).await.unwrap();
@@ -152,7 +153,7 @@ async fn only_those_without_a_session_are_told_of_bearer_tokens() {
 #[actix_web::test]
 async fn unknown_paths_and_wrong_methods_are_told_apart() {
     let stage = stages().await.remove(0);
-    let app = listener(&stage, PUBLIC).await;
+    let app = listener(&stage, ON_PUBLIC).await;
     let answer = app
         .call(call(&GET, "/customers/me/cardz").to_request())
         .await
@@ -169,9 +170,9 @@ async fn unknown_paths_and_wrong_methods_are_told_apart() {
 #[actix_web::test]
 async fn head_is_answered_beside_every_get_but_the_reveal() {
     let stage = stages().await.remove(0);
-    for routes in [PUBLIC, PARTNER] {
-        let app = listener(&stage, routes).await;
-        for route in routes.iter().filter(|route| route.method == GET) {
+    for tables in [ON_PUBLIC, ON_PARTNER] {
+        let app = listener(&stage, tables).await;
+        for route in tables.iter().copied().flatten().filter(|route| route.method == GET) {
             let head = call(&Method::HEAD, &concrete(route.path)).to_request();
             let known = app.call(head).await.unwrap().status().as_u16() != 405;
             assert_eq!(known, !route.path.ends_with("{cardId}"), "{}", route.path);
@@ -182,7 +183,7 @@ async fn head_is_answered_beside_every_get_but_the_reveal() {
 #[actix_web::test]
 async fn what_is_wrong_with_a_body_is_told_in_its_code() {
     let stage = stages().await.remove(0);
-    let app = listener(&stage, PUBLIC).await;
+    let app = listener(&stage, ON_PUBLIC).await;
     let json = ("content-type", "application/json");
     let large = format!("\"{}\"", "x".repeat(70_000));
     for (body, content_type, status, code) in [
@@ -210,7 +211,7 @@ async fn what_is_wrong_with_a_body_is_told_in_its_code() {
 #[actix_web::test]
 async fn without_a_vault_the_gateway_lives_and_is_not_ready() {
     let stage = stages().await.remove(0);
-    let app = listener(&stage, PUBLIC).await;
+    let app = listener(&stage, ON_PUBLIC).await;
     let live = app.call(call(&GET, "/health/live").to_request()).await.unwrap();
     assert_eq!(live.status().as_u16(), 200);
     let ready = app.call(call(&GET, "/health/ready").to_request()).await.unwrap();
@@ -228,7 +229,7 @@ async fn without_a_vault_the_gateway_lives_and_is_not_ready() {
 #[actix_web::test]
 async fn a_stranger_is_stopped_by_the_rate_limit_and_a_neighbour_is_not() {
     let stage = stages().await.remove(0);
-    let app = listener(&stage, PUBLIC).await;
+    let app = listener(&stage, ON_PUBLIC).await;
     let pair = |address: &str| {
         call(&POST, "/customers/pair")
             .peer_addr(address.parse().unwrap())

@@ -2,6 +2,7 @@
 
 mod card_requests;
 mod key_revocations;
+pub mod mails;
 mod registrations;
 mod sweep;
 

@@ -1,8 +1,9 @@
-//! Rows that have lapsed go: idempotency entries after a day, sessions, login challenges and activation codes at their end.
+//! Rows that have lapsed go: idempotency entries after a day, sessions, login challenges, activation codes and what was
+//! mailed to operators at their end, failed logins of operators after a day.
 
 use crate::error::Error;
 use crate::services::Services;
-use crate::store::{activation_codes, idempotency, sessions};
+use crate::store::{activation_codes, idempotency, operator_sessions, operator_tokens, operators, sessions};
 
 /// Entries a transaction: short enough that nobody waits long for the writer.
 const BATCH: i64 = 1_000;
@@ -23,6 +24,9 @@ pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
     let mut tx = services.db.begin().await?;
     swept += sessions::sweep(&mut tx, now).await?;
     swept += activation_codes::sweep(&mut tx, now).await?;
+    swept += operator_sessions::sweep(&mut tx, now).await?;
+    swept += operator_tokens::sweep(&mut tx, now).await?;
+    swept += operators::sweep_tries(&mut tx, now).await?;
     tx.commit().await?;
     Ok(swept)
 }

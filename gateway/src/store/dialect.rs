@@ -54,6 +54,12 @@ pub enum Sequence {
     CardRequests,
     /// Orders of plastic.
     Orders,
+    /// Operators.
+    Operators,
+    /// Entries of the trail of what operators did.
+    Audit,
+    /// Mails to be sent.
+    Mails,
 }
 
 impl Sequence {
@@ -68,6 +74,9 @@ impl Sequence {
             Self::Idempotency => "idempotency",
             Self::CardRequests => "card_requests",
             Self::Orders => "orders",
+            Self::Operators => "operators",
+            Self::Audit => "audit",
+            Self::Mails => "mails",
         }
     }
 }

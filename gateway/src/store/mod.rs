@@ -4,6 +4,7 @@
 //! outside a transaction. Within one there is no outside effect: no vault, no mail.
 
 pub mod activation_codes;
+pub mod audit;
 pub mod balances;
 pub mod card_requests;
 pub mod cards;
@@ -11,6 +12,10 @@ mod dialect;
 pub mod idempotency;
 pub mod installations;
 pub mod kyc;
+pub mod mails;
+pub mod operator_sessions;
+pub mod operator_tokens;
+pub mod operators;
 pub mod orders;
 mod row;
 pub mod sessions;

@@ -8,7 +8,8 @@ use certs::{Authority, Ca, Fault, PairPaths, Profile, Reason, fixtures};
 use deploy::actors::Door;
 use deploy::answer::Answer;
 use deploy::stand::{Stand, StandOptions};
-use gateway::http::{CallerKind, PARTNER, PUBLIC};
+use gateway::domain::operator::Role as OperatorRole;
+use gateway::http::{ADMIN, CallerKind, PARTNER, PUBLIC, Route};
 use reqwest::Method;
 use serde_json::json;
 use shared::clock::Clock;
@@ -199,6 +200,76 @@ fn each_door_for_users_asks_for_a_session() {
     });
 }
 
+/// A path whose variables name nothing that there is, so that a knock changes nothing.
+fn far(path: &str) -> String {
+    let parts = path.split('/');
+    let parts = parts.map(|part| if part.starts_with('{') { "999999999" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn each_door_for_operators_asks_for_an_operators_session() {
+    on_each_engine(async |pair| {
+        let (_, phone) = pair.user().await?;
+        let operator = pair.operator("admin", None).await?;
+        let ended = operator.session().map(str::to_owned).context("no session")?;
+        operator
+            .call(Method::DELETE, "/admin/session")
+            .send()
+            .await?
+            .expect(204)?;
+        let strange = [None, phone.session(), Some(ended.as_str()), Some("junk")];
+        for route in ADMIN {
+            for session in strange {
+                let answer = knock(phone.door(), route.method.as_str(), &far(route.path), session).await?;
+                let refused = answer.refusal() == (401, "SESSION_REQUIRED".to_owned());
+                ensure!(
+                    refused == matches!(route.caller, CallerKind::Operator(_)),
+                    "{} {}: {answer}",
+                    route.method,
+                    route.path
+                );
+            }
+        }
+        let fresh = pair.operator("admin", None).await?;
+        for route in PUBLIC.iter().filter(|route| route.caller == CallerKind::User) {
+            let answer = knock(phone.door(), route.method.as_str(), route.path, fresh.session()).await?;
+            answer.expect_refusal(401, "SESSION_REQUIRED")?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn each_door_for_operators_opens_to_the_roles_of_its_permission_alone() {
+    on_each_engine(async |pair| {
+        // What ends the session comes last.
+        let last = |route: &&Route| route.path == "/admin/session" && route.method == Method::DELETE;
+        for (role, name) in [
+            (OperatorRole::Admin, "admin"),
+            (OperatorRole::Manager, "manager"),
+            (OperatorRole::Employee, "employee"),
+        ] {
+            for partner in [Some("partner"), None] {
+                let operator = pair.operator(name, partner).await?;
+                let others = ADMIN.iter().filter(|route| !last(route));
+                for route in others.chain(ADMIN.iter().filter(last)) {
+                    let CallerKind::Operator(permission) = route.caller else {
+                        continue;
+                    };
+                    let (method, path) = (route.method.as_str(), far(route.path));
+                    let answer = knock(operator.door(), method, &path, operator.session()).await?;
+                    let turned_away = answer.refusal() == (403, "ROLE_FORBIDDEN".to_owned());
+                    let invited = permission.roles().contains(&role);
+                    ensure!(turned_away != invited, "{name} at {method} {path}: {answer}");
+                    ensure!(answer.status < 500, "{name}: {answer}");
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
 #[test]
 fn each_door_for_partners_asks_for_a_certificate_and_takes_no_session_instead() {
     on_each_engine(async |pair| {
@@ -307,6 +378,8 @@ fn a_session_ends_by_time() {
             options.session_minutes = 1;
             let mut pair = Pair::with(options).await?;
             let (_, mut phone) = pair.user().await?;
+            let operator = pair.operator("admin", None).await?;
+            operator.get("/admin/session").await?.expect(200)?;
             let began = Instant::now();
             while phone.kyc().await?.status == 200 {
                 ensure!(
@@ -321,6 +394,13 @@ fn a_session_ends_by_time() {
                 began.elapsed()
             );
             phone.kyc().await?.expect_refusal(401, "SESSION_REQUIRED")?;
+            while operator.get("/admin/session").await?.status == 200 {
+                ensure!(
+                    began.elapsed() < Duration::from_secs(75),
+                    "an operator's session of a minute lives on"
+                );
+                sleep(Duration::from_secs(1)).await;
+            }
             phone.log_in().await?;
             phone.kyc().await?.expect(200)?;
             pair.stand.stop().await

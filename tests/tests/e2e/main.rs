@@ -14,6 +14,7 @@ mod limits;
 mod locks;
 mod metrics;
 mod officer;
+mod operators;
 mod outage;
 mod pair;
 mod proofs;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
-use deploy::actors::{Card, PartnerServer, Phone, Processor};
+use deploy::actors::{Card, MailServer, Operator, PartnerServer, Phone, Processor};
 use deploy::stand::{Database, Stand, StandOptions};
 use sqlx::Connection as _;
 use tokio::runtime::Runtime;
@@ -26,6 +26,18 @@ pub(crate) struct Pair {
     /// Certified and registered, with users of its own.
     pub(crate) other_partner: PartnerServer,
     pub(crate) processor: Processor,
+    /// Takes the gateway's mails.
+    pub(crate) mail: MailServer,
+}
+
+/// Operators with sessions: one of each role for the partner, one of another partner's, one of the platform's.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) admin: Operator,
+    pub(crate) manager: Operator,
+    pub(crate) employee: Operator,
+    pub(crate) other: Operator,
+    pub(crate) platform: Operator,
 }
 
 /// A user with a phone and a card.
@@ -153,6 +165,8 @@ impl Pair {
     ) -> Result<Self> {
         options.further_partners = vec!["other-partner".parse()?];
         options.gateway_extra.push_str(OTHER_PROGRAM);
+        let mail = MailServer::start().await?;
+        options.mail_port = mail.port();
         let mut stand = Stand::prepare(options).await?;
         stand.start_vault().await?;
         stand.unlock().await?;
@@ -170,6 +184,7 @@ impl Pair {
             partner: stand.partner()?,
             other_partner,
             processor: stand.processor()?,
+            mail,
             stand,
         })
     }
@@ -177,6 +192,24 @@ impl Pair {
     /// A user with KYC and a phone, without a card.
     pub(crate) async fn user(&self) -> Result<(u64, Phone)> {
         self.stand.user_with_phone(&self.partner).await
+    }
+
+    /// Operators with sessions, none of whom another test knows.
+    pub(crate) async fn desk(&self) -> Result<Desk> {
+        Ok(Desk {
+            admin: self.operator("admin", Some("partner")).await?,
+            manager: self.operator("manager", Some("partner")).await?,
+            employee: self.operator("employee", Some("partner")).await?,
+            other: self.operator("admin", Some("other-partner")).await?,
+            platform: self.operator("admin", None).await?,
+        })
+    }
+
+    /// An operator with a session.
+    pub(crate) async fn operator(&self, role: &str, partner: Option<&str>) -> Result<Operator> {
+        let mut operator = self.stand.operator(&login(role), role, partner).await?;
+        operator.log_in().await?;
+        Ok(operator)
     }
 
     /// A user with KYC, a phone and a virtual card.
@@ -191,6 +224,12 @@ impl Pair {
             card,
         })
     }
+}
+
+/// A login that nobody has.
+pub(crate) fn login(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}@bank.example", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The other partner's program, as the gateway is told of it.

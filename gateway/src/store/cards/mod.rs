@@ -131,6 +131,18 @@ pub async fn find(
     row.as_ref().map(of_row).transpose()
 }
 
+/// Whose card this is.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn owner(connection: &mut AnyConnection, id: CardId) -> Result<Option<UserId>, StoreError> {
+    let row = sqlx::query("SELECT user_id FROM cards WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| get(&row, "user_id").map(UserId)).transpose()
+}
+
 /// A card, to be changed in this transaction: nobody else changes it before the transaction ends.
 ///
 /// # Errors

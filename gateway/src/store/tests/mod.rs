@@ -3,6 +3,7 @@
 mod devices;
 mod idempotency;
 pub(crate) mod people;
+mod trail;
 
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -38,8 +38,12 @@ pub enum Code {
     ActivationCodeInvalid,
     /// Challenge, proof or PIN of a login is wrong, or there is no such installation.
     AuthenticationFailed,
+    /// An invitation or a password reset is unknown, spent or expired.
+    TokenInvalid,
     /// The certificate is no partner's.
     NotAPartner,
+    /// The operator's role does not permit it.
+    RoleForbidden,
     /// The vault needs a proof.
     HolderProofRequired,
     /// The proof does not hold.
@@ -68,6 +72,14 @@ pub enum Code {
     TooManyBalances,
     /// The partner has a user of this name.
     ExternalIdTaken,
+    /// There is an operator of this login.
+    LoginTaken,
+    /// The operator is disabled.
+    OperatorDisabled,
+    /// Without this one nobody would be left to manage operators.
+    LastAdmin,
+    /// The application was decided, or another one followed it.
+    KycDecided,
     /// The same request is still being worked on.
     IdempotencyInFlight,
     /// The card is locked for good.
@@ -124,7 +136,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 57] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -135,7 +147,9 @@ impl Code {
         Self::CertificateRequired,
         Self::ActivationCodeInvalid,
         Self::AuthenticationFailed,
+        Self::TokenInvalid,
         Self::NotAPartner,
+        Self::RoleForbidden,
         Self::HolderProofRequired,
         Self::HolderProofInvalid,
         Self::HolderKeyPending,
@@ -150,6 +164,10 @@ impl Code {
         Self::BalanceRequired,
         Self::TooManyBalances,
         Self::ExternalIdTaken,
+        Self::LoginTaken,
+        Self::OperatorDisabled,
+        Self::LastAdmin,
+        Self::KycDecided,
         Self::IdempotencyInFlight,
         Self::LockIrreversible,
         Self::CardLocked,
@@ -194,7 +212,9 @@ impl Code {
             Self::CertificateRequired => (S::UNAUTHORIZED, "CERTIFICATE_REQUIRED", "The client certificate is not accepted."),
             Self::ActivationCodeInvalid => (S::UNAUTHORIZED, "ACTIVATION_CODE_INVALID", "The activation code is not valid (any more)."),
             Self::AuthenticationFailed => (S::UNAUTHORIZED, "AUTHENTICATION_FAILED", "The login failed."),
+            Self::TokenInvalid => (S::UNAUTHORIZED, "TOKEN_INVALID", "The token that was mailed is not valid (any more)."),
             Self::NotAPartner => (S::FORBIDDEN, "NOT_A_PARTNER", "The client certificate is not a registered partner's."),
+            Self::RoleForbidden => (S::FORBIDDEN, "ROLE_FORBIDDEN", "The operator's role does not permit this."),
             Self::HolderProofRequired => (S::FORBIDDEN, "HOLDER_PROOF_REQUIRED", "This needs a proof by the holder."),
             Self::HolderProofInvalid => (S::FORBIDDEN, "HOLDER_PROOF_INVALID", "The holder's proof is not valid."),
             Self::HolderKeyPending => (S::FORBIDDEN, "HOLDER_KEY_PENDING", "The holder's key is not active yet."),
@@ -209,6 +229,10 @@ impl Code {
             Self::BalanceRequired => (S::CONFLICT, "BALANCE_REQUIRED", "The user has no such balance in use."),
             Self::TooManyBalances => (S::CONFLICT, "TOO_MANY_BALANCES", "The user has as many balances as are allowed."),
             Self::ExternalIdTaken => (S::CONFLICT, "EXTERNAL_ID_TAKEN", "There is a user with this externalId."),
+            Self::LoginTaken => (S::CONFLICT, "LOGIN_TAKEN", "There is an operator with this login."),
+            Self::OperatorDisabled => (S::CONFLICT, "OPERATOR_DISABLED", "The operator is disabled."),
+            Self::LastAdmin => (S::CONFLICT, "LAST_ADMIN", "Nobody would be left to manage operators."),
+            Self::KycDecided => (S::CONFLICT, "KYC_DECIDED", "The application does not wait for a decision any more."),
             Self::IdempotencyInFlight => (S::CONFLICT, "IDEMPOTENCY_IN_FLIGHT", "The same request is still being worked on."),
             Self::LockIrreversible => (S::CONFLICT, "LOCK_IRREVERSIBLE", "The card is locked for good."),
             Self::CardLocked => (S::CONFLICT, "CARD_LOCKED", "The card is locked."),
@@ -439,35 +463,4 @@ impl From<CardRefusal> for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_code_has_a_row_and_a_name_of_its_own() {
-        let names: HashSet<_> = Code::ALL.iter().map(|code| code.row().1).collect();
-        assert_eq!(names.len(), Code::ALL.len());
-        for code in Code::ALL {
-            let (status, name, title) = code.row();
-            assert!(status.is_client_error() || status.is_server_error(), "{name}");
-            assert!(
-                name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'),
-                "{name}"
-            );
-            assert!(title.ends_with('.'), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_cause_stays_inside() {
-        let error = Error::internal("disk on fire");
-        let trace: TraceId = "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap();
-        assert!(
-            !serde_json::to_string(&error.to_problem(trace))
-                .unwrap()
-                .contains("fire")
-        );
-        assert_eq!(error.cause(), Some("disk on fire"));
-    }
-}
+mod tests;

@@ -1,0 +1,151 @@
+//! What operators can be permitted to do: one table of permission and role, which the doors, the answers and the tests read.
+//!
+//! The roles are those of the capability matrix, column `/admin`; where a row of it names no role, all three may.
+
+use super::Role;
+
+const ALL_ROLES: &[Role] = &Role::ALL;
+const ADMIN: &[Role] = &[Role::Admin];
+const ADMIN_AND_MANAGER: &[Role] = &[Role::Admin, Role::Manager];
+
+/// What an operator is about to do. Its name is also the action in the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Look at and end one's own session.
+    OwnSession,
+    /// List, invite, change, disable operators and reset their second factor.
+    ManageOperators,
+    /// Read the trail of what operators did.
+    ReadAudit,
+    /// Search customers and look at one (row 21).
+    ViewCustomers,
+    /// Look at masked cards.
+    ViewCards,
+    /// Look at a customer's installations.
+    ViewInstallations,
+    /// Revoke an installation (row 23).
+    RevokeInstallation,
+    /// Create a virtual card (row 1).
+    CreateCard,
+    /// Lock a card (row 3).
+    LockCard,
+    /// Lift a lock (row 4).
+    UnlockCard,
+    /// Remove a card for good (row 5).
+    RemoveCard,
+    /// Reset a CVV, which nobody is told (row 7).
+    ResetCvv,
+    /// Order plastic of a virtual card (row 10).
+    PrintCard,
+    /// View and decide KYC applications (row 14).
+    DecideKyc,
+    /// Create a balance (row 16).
+    CreateBalance,
+    /// Look at balances (row 17).
+    ViewBalances,
+    /// Look at the sums of all balances (row 20).
+    ViewSummary,
+}
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 17] = [
+        Self::OwnSession,
+        Self::ManageOperators,
+        Self::ReadAudit,
+        Self::ViewCustomers,
+        Self::ViewCards,
+        Self::ViewInstallations,
+        Self::RevokeInstallation,
+        Self::CreateCard,
+        Self::LockCard,
+        Self::UnlockCard,
+        Self::RemoveCard,
+        Self::ResetCvv,
+        Self::PrintCard,
+        Self::DecideKyc,
+        Self::CreateBalance,
+        Self::ViewBalances,
+        Self::ViewSummary,
+    ];
+
+    /// Who has it: the whole table.
+    #[must_use]
+    pub const fn roles(self) -> &'static [Role] {
+        match self {
+            Self::ManageOperators | Self::ReadAudit | Self::DecideKyc => ADMIN,
+            Self::CreateCard | Self::RemoveCard => ADMIN_AND_MANAGER,
+            Self::OwnSession
+            | Self::ViewCustomers
+            | Self::ViewCards
+            | Self::ViewInstallations
+            | Self::RevokeInstallation
+            | Self::LockCard
+            | Self::UnlockCard
+            | Self::ResetCvv
+            | Self::PrintCard
+            | Self::CreateBalance
+            | Self::ViewBalances
+            | Self::ViewSummary => ALL_ROLES,
+        }
+    }
+
+    /// Whether it shows a customer's data and changes nothing.
+    #[must_use]
+    pub const fn only_looks(self) -> bool {
+        matches!(
+            self,
+            Self::ViewCustomers | Self::ViewCards | Self::ViewInstallations | Self::ViewBalances
+        )
+    }
+
+    /// The name in the audit trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OwnSession => "OWN_SESSION",
+            Self::ManageOperators => "MANAGE_OPERATORS",
+            Self::ReadAudit => "READ_AUDIT",
+            Self::ViewCustomers => "VIEW_CUSTOMERS",
+            Self::ViewCards => "VIEW_CARDS",
+            Self::ViewInstallations => "VIEW_INSTALLATIONS",
+            Self::RevokeInstallation => "REVOKE_INSTALLATION",
+            Self::CreateCard => "CREATE_CARD",
+            Self::LockCard => "LOCK_CARD",
+            Self::UnlockCard => "UNLOCK_CARD",
+            Self::RemoveCard => "REMOVE_CARD",
+            Self::ResetCvv => "RESET_CVV",
+            Self::PrintCard => "PRINT_CARD",
+            Self::DecideKyc => "DECIDE_KYC",
+            Self::CreateBalance => "CREATE_BALANCE",
+            Self::ViewBalances => "VIEW_BALANCES",
+            Self::ViewSummary => "VIEW_SUMMARY",
+        }
+    }
+}
+
+/// A permission as a type, for callers who were found to have it.
+pub trait Permitted: 'static {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+/// The permissions as types, by the same names.
+pub mod marker {
+    use super::{Permission, Permitted};
+
+    macro_rules! markers {
+        ($($name:ident)*) => {$(
+            #[doc = concat!("[`Permission::", stringify!($name), "`].")]
+            pub struct $name;
+            impl Permitted for $name {
+                const PERMISSION: Permission = Permission::$name;
+            }
+        )*};
+    }
+
+    markers! {
+        OwnSession ManageOperators ReadAudit ViewCustomers ViewCards ViewInstallations RevokeInstallation CreateCard
+        LockCard UnlockCard RemoveCard ResetCvv PrintCard DecideKyc CreateBalance ViewBalances ViewSummary
+    }
+}

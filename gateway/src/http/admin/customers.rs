@@ -1,0 +1,117 @@
+//! `/admin/customers…`: search customers, look at one, and at what is theirs.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+
+use crate::domain::number::parse_number;
+use crate::domain::operator::marker::{CreateBalance, ViewBalances, ViewCustomers};
+use crate::domain::person::{Email, ExternalId, PhoneNumber};
+use crate::domain::rule::Rule;
+use crate::domain::user::UserId;
+use crate::error::{Code, Error};
+use crate::flows::operators::note_view::note_view;
+use crate::http::answer::send_json;
+use crate::http::balances;
+use crate::http::operator::OperatorCall;
+use crate::http::page::Page;
+use crate::http::profile::ProfileView;
+use crate::store::customers::{Filter, search};
+use crate::store::users::{self, Profile};
+
+/// By what customers are looked for.
+const FILTERS: [&str; 4] = ["email", "phoneNumber", "externalId", "id"];
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomerView<'a> {
+    #[serde(flatten)]
+    profile: ProfileView<'a>,
+    partner: &'a str,
+    program: &'a str,
+}
+
+impl<'a> CustomerView<'a> {
+    fn of(profile: &'a Profile) -> Self {
+        Self {
+            profile: ProfileView::of(profile),
+            partner: profile.user.partner.as_str(),
+            program: profile.user.program.as_str(),
+        }
+    }
+}
+
+/// `GET /admin/customers?email=&phoneNumber=&externalId=&id=` → 200. What is named has to fit exactly; the trail says by
+/// what was searched, not for whom.
+pub(super) async fn list(call: OperatorCall<ViewCustomers>) -> Result<HttpResponse, Error> {
+    let services = call.services();
+    let (page, mut given) = Page::of_filtered(call.query(), services.config.limits.page_items, &FILTERS)?;
+    let by: Vec<_> = given.iter().map(|(name, _)| *name).collect();
+    let stamp = call.stamp().saying(format!("search by {}", by.join(", ")));
+    let mut filter = Filter::default();
+    for (name, value) in given.drain(..) {
+        match name {
+            "email" => filter.email = Some(fits(name, Email::parse(&value))?.as_str().to_owned()),
+            "phoneNumber" => {
+                filter.phone_number = Some(fits(name, PhoneNumber::parse(&value))?.as_str().to_owned());
+            }
+            "externalId" => {
+                filter.external_id = Some(fits(name, ExternalId::parse(&value))?.as_str().to_owned());
+            }
+            _ => filter.id = Some(UserId(fits(name, parse_number(&value).ok_or(NOT_AN_ID))?)),
+        }
+    }
+    note_view(services, &stamp).await?;
+    let mut read = services.db.read().await?;
+    let scope = &call.operator().scope;
+    let rows = search(&mut read, scope, &filter, page.after, page.rows()).await?;
+    let listed = page.of_rows(
+        rows,
+        |row| row.user.id.0,
+        |row| {
+            serde_json::to_value(CustomerView::of(&row))
+                .map_err(|_| Error::internal("a customer cannot be written"))
+        },
+    )?;
+    send_json(StatusCode::OK, &listed)
+}
+
+const NOT_AN_ID: Rule = Rule {
+    code: "NOT_AN_ID",
+    message: "Must be an id.",
+};
+
+fn fits<T>(name: &str, value: Result<T, Rule>) -> Result<T, Error> {
+    value.map_err(|rule| {
+        Error::invalid(vec![shared::problem::FieldError {
+            field: name.to_owned().into(),
+            code: rule.code.into(),
+            message: rule.message.into(),
+        }])
+    })
+}
+
+/// `GET /admin/customers/{customerId}` → 200.
+pub(super) async fn get(call: OperatorCall<ViewCustomers>) -> Result<HttpResponse, Error> {
+    let customer = call.into_customer().await?;
+    let mut read = customer.services().db.read().await?;
+    let profile = users::profile(&mut read, customer.user.id)
+        .await?
+        .ok_or(Code::NotFound)?;
+    send_json(StatusCode::OK, &CustomerView::of(&profile))
+}
+
+/// `POST /admin/customers/{customerId}/balances`
+pub(super) async fn create_balance(call: OperatorCall<CreateBalance>) -> Result<HttpResponse, Error> {
+    balances::create(call.into_customer().await?).await
+}
+
+/// `GET /admin/customers/{customerId}/balances`
+pub(super) async fn list_balances(call: OperatorCall<ViewBalances>) -> Result<HttpResponse, Error> {
+    balances::list(call.into_customer().await?).await
+}
+
+/// `GET /admin/customers/{customerId}/balances/{balanceId}`
+pub(super) async fn get_balance(call: OperatorCall<ViewBalances>) -> Result<HttpResponse, Error> {
+    balances::get(call.into_customer().await?).await
+}

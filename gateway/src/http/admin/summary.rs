@@ -1,0 +1,41 @@
+//! `GET /admin/summary/balances`: what all users own, in each currency (seed, "Balance Summary in Administration Panel").
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+
+use crate::domain::operator::marker::ViewSummary;
+use crate::error::Error;
+use crate::flows::operators::note_view::note_view;
+use crate::http::answer::send_json;
+use crate::http::operator::OperatorCall;
+use crate::store::balances;
+
+#[derive(Serialize)]
+struct Summaries {
+    summaries: Vec<Summary>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    currency: &'static str,
+    /// The sum of all user balances, in minor units.
+    users: i64,
+    /// The sum of all user balances and all partner balances. There are no partner balances yet, so it is the same sum.
+    wallet: i64,
+}
+
+/// `GET /admin/summary/balances` → 200 `{summaries: [{currency, users, wallet}]}`, over what the operator may know of.
+pub(super) async fn balances(call: OperatorCall<ViewSummary>) -> Result<HttpResponse, Error> {
+    let services = call.services();
+    note_view(services, &call.stamp()).await?;
+    let mut read = services.db.read().await?;
+    let sums = balances::sums(&mut read, &call.operator().scope).await?;
+    let summary = |(currency, users): (shared::money::Currency, i64)| Summary {
+        currency: currency.code(),
+        users,
+        wallet: users,
+    };
+    let summaries = sums.into_iter().map(summary).collect();
+    send_json(StatusCode::OK, &Summaries { summaries })
+}

@@ -1,0 +1,197 @@
+//! The key under which the gateway seals what it keeps for operators: secrets of second factors, and mails that wait. A copy
+//! of the database alone gives neither away.
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::SecureRandom;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+
+/// Bytes of the key.
+const KEY_BYTES: usize = 32;
+/// Mode bits that must not be set.
+const OPEN_TO_OTHERS: u32 = 0o077;
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorKeyError {
+    /// The file cannot be read or made.
+    #[error("{path}: {error} (`gateway operator new-key` makes it)")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Others can read it.
+    #[error("{0} is open to others than its owner")]
+    OpenToOthers(String),
+    /// It is not 32 bytes.
+    #[error("{0} does not hold 32 bytes")]
+    Length(String),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+}
+
+/// What is sealed: a box for one purpose does not open as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealed {
+    /// The secret of a second factor; named by its operator.
+    SecondFactor,
+    /// The text of a mail; named by its Message-ID.
+    Mail,
+}
+
+impl Sealed {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "tessera operator second factor",
+            Self::Mail => "tessera operator mail",
+        }
+    }
+}
+
+/// The key.
+pub struct OperatorKey(LessSafeKey);
+
+impl OperatorKey {
+    /// Reads the key of a file.
+    ///
+    /// # Errors
+    /// [`OperatorKeyError`], among others when others than the owner can read the file.
+    pub fn load(path: &Path) -> Result<Self, OperatorKeyError> {
+        let name = || path.display().to_string();
+        let unreadable = |error| OperatorKeyError::File { path: name(), error };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.mode() & OPEN_TO_OTHERS != 0 {
+            return Err(OperatorKeyError::OpenToOthers(name()));
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES + 1));
+        file.take(KEY_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        Self::of(&bytes).ok_or_else(|| OperatorKeyError::Length(name()))
+    }
+
+    /// Makes a file with a fresh key; never over an old one, under which there may be something sealed.
+    ///
+    /// # Errors
+    /// [`OperatorKeyError`].
+    pub fn create(path: &Path, random: &dyn SecureRandom) -> Result<(), OperatorKeyError> {
+        let failed = |error| OperatorKeyError::File {
+            path: path.display().to_string(),
+            error,
+        };
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        random
+            .fill(bytes.as_mut_slice())
+            .map_err(|_| OperatorKeyError::Random)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        file.write_all(bytes.as_slice()).map_err(failed)?;
+        file.sync_all().map_err(failed)
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        UnboundKey::new(&AES_256_GCM, bytes)
+            .ok()
+            .map(|key| Self(LessSafeKey::new(key)))
+    }
+
+    /// Seals `plain` for a purpose, under the name by which it will be opened.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn seal(
+        &self,
+        what: Sealed,
+        name: &str,
+        plain: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<Vec<u8>, Error> {
+        let mut nonce = [0; NONCE_LEN];
+        random
+            .fill(&mut nonce)
+            .map_err(|_| Error::internal("the system gives no random numbers"))?;
+        let mut text = Zeroizing::new(plain.to_vec());
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad(what, name), &mut text)
+            .map_err(|_| Error::internal("sealing failed"))?;
+        Ok([nonce.as_slice(), text.as_slice(), tag.as_ref()].concat())
+    }
+
+    /// Opens what was sealed for this purpose under this name.
+    ///
+    /// # Errors
+    /// When it was not, or under another key: somebody has to look.
+    pub fn open(&self, what: Sealed, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let broken = || Error::internal("what is sealed for an operator does not open");
+        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
+        let mut text = Zeroizing::new(rest.to_vec());
+        let length = self
+            .0
+            .open_in_place(nonce, aad(what, name), &mut text)
+            .map_err(|_| broken())?
+            .len();
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+fn aad(what: Sealed, name: &str) -> Aad<Vec<u8>> {
+    Aad::from([what.as_str().as_bytes(), b"\0", name.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use ring::rand::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_for_its_purpose_under_its_name_alone() {
+        let random = SystemRandom::new();
+        let key = OperatorKey::of(&[7; 32]).unwrap();
+        let sealed = key.seal(Sealed::Mail, "a", b"text", &random).unwrap();
+        assert_eq!(key.open(Sealed::Mail, "a", &sealed).unwrap().as_slice(), b"text");
+        assert!(key.open(Sealed::Mail, "b", &sealed).is_err());
+        assert!(key.open(Sealed::SecondFactor, "a", &sealed).is_err());
+        assert!(OperatorKey::of(&[8; 32]).unwrap().open(Sealed::Mail, "a", &sealed).is_err());
+        for short in [0, 5, NONCE_LEN, NONCE_LEN + 3] {
+            assert!(key.open(Sealed::Mail, "a", sealed.get(..short).unwrap()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_key_file_is_the_owners_alone_and_is_never_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("operators.key");
+        let random = SystemRandom::new();
+        assert!(matches!(OperatorKey::load(&path), Err(OperatorKeyError::File { .. })));
+        OperatorKey::create(&path, &random).unwrap();
+        OperatorKey::load(&path).unwrap();
+        assert!(OperatorKey::create(&path, &random).is_err());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(
+            OperatorKey::load(&path),
+            Err(OperatorKeyError::OpenToOthers(_))
+        ));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, [0; 33]).unwrap();
+        assert!(matches!(OperatorKey::load(&path), Err(OperatorKeyError::Length(_))));
+    }
+}

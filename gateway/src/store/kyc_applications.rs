@@ -1,0 +1,123 @@
+//! KYC applications, as operators decide them. An application is an event that carries data.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe};
+use time::OffsetDateTime;
+
+use super::row::{get, named, parse};
+use super::{StoreError, instant};
+use crate::domain::kyc::KycStatus;
+use crate::domain::operator::Scope;
+use crate::domain::user::UserId;
+
+/// The gateway's number of an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApplicationId(pub i64);
+
+/// An application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// The number.
+    pub id: ApplicationId,
+    /// Who applied.
+    pub user: UserId,
+    /// Whose user that is.
+    pub partner: shared::mtls::identity::Name,
+    /// Who filed it: the user, or the partner for the user.
+    pub source: String,
+    /// What was filed, as JSON.
+    pub data: String,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+const COLUMNS: &str = "SELECT e.id, e.user_id, u.partner, e.source, e.application, e.created_at \
+     FROM kyc_events e JOIN users u ON u.id = e.user_id WHERE e.application IS NOT NULL AND u.state = 'ACTIVE'";
+
+/// Waiting: the user's identity is in question, and no later application has taken its place.
+const WAITING: &str = "u.kyc_status = 'IN_PROGRESS' AND NOT EXISTS \
+     (SELECT 1 FROM kyc_events l WHERE l.user_id = e.user_id AND l.id > e.id AND l.application IS NOT NULL)";
+
+fn of_row(row: &AnyRow) -> Result<Application, StoreError> {
+    Ok(Application {
+        id: ApplicationId(get(row, "id")?),
+        user: UserId(get(row, "user_id")?),
+        partner: parse(row, "partner")?,
+        source: get(row, "source")?,
+        data: get(row, "application")?,
+        at: instant(get(row, "created_at")?)?,
+    })
+}
+
+/// Applications within a scope that wait for a decision, with numbers above `after`, in order; at most `most`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn waiting(
+    connection: &mut AnyConnection,
+    scope: &Scope,
+    after: i64,
+    most: i64,
+) -> Result<Vec<Application>, StoreError> {
+    let own = match scope.partner() {
+        Some(_) => " AND u.partner = $3",
+        None => "",
+    };
+    let statement = format!("{COLUMNS} AND {WAITING} AND e.id > $1{own} ORDER BY e.id LIMIT $2");
+    let mut query = sqlx::query(AssertSqlSafe(statement)).bind(after).bind(most);
+    if let Some(partner) = scope.partner() {
+        query = query.bind(partner.as_str());
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter().map(of_row).collect()
+}
+
+/// An application, decided ones among them.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find(
+    connection: &mut AnyConnection,
+    id: ApplicationId,
+) -> Result<Option<Application>, StoreError> {
+    let statement = format!("{COLUMNS} AND e.id = $1");
+    let row = sqlx::query(AssertSqlSafe(statement))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
+/// Whether the application waits for a decision.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn is_waiting(connection: &mut AnyConnection, id: ApplicationId) -> Result<bool, StoreError> {
+    let statement = format!("{COLUMNS} AND {WAITING} AND e.id = $1");
+    let row = sqlx::query(AssertSqlSafe(statement))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// What became of an application: the first decision after it; none while there is none.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn decision(
+    connection: &mut AnyConnection,
+    application: &Application,
+) -> Result<Option<KycStatus>, StoreError> {
+    let row = sqlx::query(
+        "SELECT status FROM kyc_events WHERE user_id = $1 AND id > $2 AND status IN ('ACCEPTED', 'REJECTED') \
+         ORDER BY id LIMIT 1",
+    )
+    .bind(application.user.0)
+    .bind(application.id.0)
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref()
+        .map(|row| named(row, "status", KycStatus::from_name))
+        .transpose()
+}
