@@ -150,12 +150,12 @@ impl Pair {
     async fn start(purpose: &str, database: Database) -> Result<Self> {
         let mut options = StandOptions::for_tests(&scratch(purpose)?)?;
         options.database = database;
-        Self::with(options).await
+        Box::pin(Self::with(options)).await
     }
 
     /// A pair of a test's own.
     pub(crate) async fn with(options: StandOptions) -> Result<Self> {
-        Self::with_proxy(options, |_| Ok(())).await
+        Box::pin(Self::with_proxy(options, |_| Ok(()))).await
     }
 
     /// A pair of a test's own; `proxy` is called before the gateway starts.
@@ -207,7 +207,7 @@ impl Pair {
 
     /// An operator with a session.
     pub(crate) async fn operator(&self, role: &str, partner: Option<&str>) -> Result<Operator> {
-        let mut operator = self.stand.operator(&login(role), role, partner).await?;
+        let mut operator = Box::pin(self.stand.operator(&login(role), role, partner)).await?;
         operator.log_in().await?;
         Ok(operator)
     }
