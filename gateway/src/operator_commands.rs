@@ -119,7 +119,11 @@ fn password() -> anyhow::Result<Password> {
 fn show(created: &Created) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "Operator {} is made.", created.operator.id.0)?;
-    writeln!(out, "Set up an authenticator app with:\n\n{}\n", created.uri.as_str())?;
+    writeln!(
+        out,
+        "Set up an authenticator app with:\n\n{}\n",
+        created.uri.as_str()
+    )?;
     writeln!(out, "Each of these codes logs in once, when the app is lost:\n")?;
     for code in &created.recovery_codes {
         writeln!(out, "{}", code.as_str())?;

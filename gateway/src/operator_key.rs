@@ -170,7 +170,12 @@ mod tests {
         assert_eq!(key.open(Sealed::Mail, "a", &sealed).unwrap().as_slice(), b"text");
         assert!(key.open(Sealed::Mail, "b", &sealed).is_err());
         assert!(key.open(Sealed::SecondFactor, "a", &sealed).is_err());
-        assert!(OperatorKey::of(&[8; 32]).unwrap().open(Sealed::Mail, "a", &sealed).is_err());
+        assert!(
+            OperatorKey::of(&[8; 32])
+                .unwrap()
+                .open(Sealed::Mail, "a", &sealed)
+                .is_err()
+        );
         for short in [0, 5, NONCE_LEN, NONCE_LEN + 3] {
             assert!(key.open(Sealed::Mail, "a", sealed.get(..short).unwrap()).is_err());
         }
@@ -181,7 +186,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("operators.key");
         let random = SystemRandom::new();
-        assert!(matches!(OperatorKey::load(&path), Err(OperatorKeyError::File { .. })));
+        assert!(matches!(
+            OperatorKey::load(&path),
+            Err(OperatorKeyError::File { .. })
+        ));
         OperatorKey::create(&path, &random).unwrap();
         OperatorKey::load(&path).unwrap();
         assert!(OperatorKey::create(&path, &random).is_err());
@@ -192,6 +200,9 @@ mod tests {
         ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, [0; 33]).unwrap();
-        assert!(matches!(OperatorKey::load(&path), Err(OperatorKeyError::Length(_))));
+        assert!(matches!(
+            OperatorKey::load(&path),
+            Err(OperatorKeyError::Length(_))
+        ));
     }
 }

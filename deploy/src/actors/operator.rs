@@ -225,7 +225,10 @@ impl Operator {
 }
 
 /// The time step of this moment. An app looks at the machine's clock, as the gateway does.
-#[expect(clippy::disallowed_methods, reason = "the authenticator app has no clock but the machine's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the authenticator app has no clock but the machine's"
+)]
 fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / STEP_SECONDS)
 }

@@ -53,8 +53,14 @@ const fn password_reset_minutes() -> u32 {
 impl Operators {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let rules = [
-            ((1..=60).contains(&self.session_minutes), "session_minutes must be 1 to 60"),
-            ((2..=10).contains(&self.login_tries), "login_tries must be 2 to 10"),
+            (
+                (1..=60).contains(&self.session_minutes),
+                "session_minutes must be 1 to 60",
+            ),
+            (
+                (2..=10).contains(&self.login_tries),
+                "login_tries must be 2 to 10",
+            ),
             (
                 (1..=24 * 60).contains(&self.login_lock_minutes),
                 "login_lock_minutes must be 1 minute to a day",

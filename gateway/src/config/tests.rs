@@ -110,9 +110,9 @@ fn values_that_make_no_sense_are_refused() {
 
 #[test]
 fn production_listens_where_it_is_told_to() {
-    let production = GOOD
-        .replacen("\"development\"", "\"production\"", 1)
-        .replacen("\"none\"", "\"starttls\"", 1);
+    let production =
+        GOOD.replacen("\"development\"", "\"production\"", 1)
+            .replacen("\"none\"", "\"starttls\"", 1);
     assert!(read(&production).is_ok());
     for (good, bad) in [
         ("127.0.0.1:8443", "127.0.0.1:0"),

@@ -108,7 +108,13 @@ pub struct Customer {
 
 impl Customer {
     /// An operator about a customer; `scope` names the operator.
-    pub(super) const fn of_operator(call: Call, user: User, actor: Actor, stamp: Stamp, scope: String) -> Self {
+    pub(super) const fn of_operator(
+        call: Call,
+        user: User,
+        actor: Actor,
+        stamp: Stamp,
+        scope: String,
+    ) -> Self {
         Self {
             call,
             user,

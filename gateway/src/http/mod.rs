@@ -13,11 +13,11 @@ mod header;
 mod health;
 mod holder_challenge;
 mod kyc;
+mod operator;
 pub mod page;
 mod person;
 mod profile;
 mod public_key;
-mod operator;
 mod trace;
 
 mod admin;
@@ -35,11 +35,11 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use shared::mtls::actix::Refused;
 
 use self::caller::{PartnerCall, UserCall};
-pub use admin::ADMIN;
 use crate::domain::operator::Permission;
 use crate::error::{Code, Error};
 use crate::rates::Rates;
 use crate::services::Services;
+pub use admin::ADMIN;
 
 use trace::Allowed;
 pub(crate) use trace::around;

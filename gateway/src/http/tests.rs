@@ -172,7 +172,12 @@ async fn head_is_answered_beside_every_get_but_the_reveal() {
     let stage = stages().await.remove(0);
     for tables in [ON_PUBLIC, ON_PARTNER] {
         let app = listener(&stage, tables).await;
-        for route in tables.iter().copied().flatten().filter(|route| route.method == GET) {
+        for route in tables
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|route| route.method == GET)
+        {
             let head = call(&Method::HEAD, &concrete(route.path)).to_request();
             let known = app.call(head).await.unwrap().status().as_u16() != 405;
             assert_eq!(known, !route.path.ends_with("{cardId}"), "{}", route.path);

@@ -56,7 +56,9 @@ async fn deliver(services: &Services, mail: &Mail) -> Result<bool, Error> {
     let outcome = if mail.expires_at <= now {
         Err(SendError::Unwritable("it has lapsed".to_owned()))
     } else {
-        let body = services.operator_key.open(Sealed::Mail, &mail.message_id, &mail.body)?;
+        let body = services
+            .operator_key
+            .open(Sealed::Mail, &mail.message_id, &mail.body)?;
         let text = std::str::from_utf8(&body).map_err(|_| Error::internal("a mail is no text"))?;
         services
             .mailer

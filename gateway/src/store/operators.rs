@@ -126,28 +126,27 @@ pub async fn list(
     after: i64,
     most: i64,
 ) -> Result<Vec<Operator>, StoreError> {
-    let rows = match scope.partner() {
-        None => {
-            sqlx::query(
+    let rows =
+        match scope.partner() {
+            None => sqlx::query(
                 "SELECT id, login, role, partner, state FROM operators WHERE id > $1 ORDER BY id LIMIT $2",
             )
             .bind(after)
             .bind(most)
             .fetch_all(connection)
-            .await?
-        }
-        Some(partner) => {
-            sqlx::query(
-                "SELECT id, login, role, partner, state FROM operators WHERE id > $1 AND partner = $3 \
+            .await?,
+            Some(partner) => {
+                sqlx::query(
+                    "SELECT id, login, role, partner, state FROM operators WHERE id > $1 AND partner = $3 \
                  ORDER BY id LIMIT $2",
-            )
-            .bind(after)
-            .bind(most)
-            .bind(partner.as_str())
-            .fetch_all(connection)
-            .await?
-        }
-    };
+                )
+                .bind(after)
+                .bind(most)
+                .bind(partner.as_str())
+                .fetch_all(connection)
+                .await?
+            }
+        };
     rows.iter().map(|row| operator_of_row(row, "id")).collect()
 }
 

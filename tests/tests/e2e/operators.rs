@@ -32,29 +32,49 @@ fn an_operator_is_invited_by_mail_sets_up_a_second_factor_and_logs_in() {
         ensure!(answer.json()?["state"] == "INVITED" && answer.json()?["partner"] == "partner");
         let mails = pair.mail.mails_to(&invited, 1).await?;
         let mail = mails.first().context("no mail")?;
-        ensure!(mail.header("Message-ID").is_some_and(|id| id.ends_with("@tessera.example>")));
+        ensure!(
+            mail.header("Message-ID")
+                .is_some_and(|id| id.ends_with("@tessera.example>"))
+        );
         let token = mail.word("inv_")?;
 
         let mut operator = pair.stand.operator_to_be(&invited, "a password of my own")?;
         let codes = operator.accept_invitation(&token).await?.json()?;
-        ensure!(codes["recoveryCodes"].as_array().is_some_and(|codes| codes.len() == 10));
+        ensure!(
+            codes["recoveryCodes"]
+                .as_array()
+                .is_some_and(|codes| codes.len() == 10)
+        );
         let again = operator
             .open_post("/admin/invitations/second-factor", &json!({ "token": token }))
             .await?;
         again.expect_refusal(401, "TOKEN_INVALID")?;
         operator.log_in().await?;
         let me = operator.get("/admin/session").await?.expect(200)?.json()?;
-        ensure!(me["operator"]["id"] == id && me["operator"]["role"] == "EMPLOYEE", "{me}");
+        ensure!(
+            me["operator"]["id"] == id && me["operator"]["role"] == "EMPLOYEE",
+            "{me}"
+        );
 
         let expected = ["INVITE_OPERATOR", "ACCEPT_INVITATION", "LOG_IN"];
         let entries = trail(&admin).await?;
         let about = |entry: &&Value| entry["aboutOperatorId"] == id || entry["operatorId"] == id;
-        let actions: Vec<_> = entries.iter().filter(about).map(|entry| &entry["action"]).collect();
+        let actions: Vec<_> = entries
+            .iter()
+            .filter(about)
+            .map(|entry| &entry["action"])
+            .collect();
         for action in expected {
-            ensure!(actions.iter().any(|found| *found == action), "no {action} in {actions:?}");
+            ensure!(
+                actions.iter().any(|found| *found == action),
+                "no {action} in {actions:?}"
+            );
         }
         let in_trail = serde_json::to_string(&entries)?;
-        ensure!(!in_trail.contains(&token) && !in_trail.contains("a password"), "a secret is in the trail");
+        ensure!(
+            !in_trail.contains(&token) && !in_trail.contains("a password"),
+            "a secret is in the trail"
+        );
         Ok(())
     });
 }
@@ -63,7 +83,9 @@ fn an_operator_is_invited_by_mail_sets_up_a_second_factor_and_logs_in() {
 fn a_code_that_logged_in_does_not_log_in_again() {
     on_each_engine(async |pair| {
         let operator = pair.operator("manager", None).await?;
-        let replay = operator.try_log_in(operator.password(), &operator.used_code()).await?;
+        let replay = operator
+            .try_log_in(operator.password(), &operator.used_code())
+            .await?;
         replay.expect_refusal(401, "AUTHENTICATION_FAILED")?;
         operator.get("/admin/session").await?.expect(200)?;
         Ok(())
@@ -74,7 +96,9 @@ fn a_code_that_logged_in_does_not_log_in_again() {
 fn five_wrong_logins_lock_a_login_whether_there_is_such_an_operator_or_not() {
     on_each_engine(async |pair| {
         let mut operator = pair.operator("manager", None).await?;
-        let stranger = pair.stand.operator_to_be(&login("stranger"), "a password of my own")?;
+        let stranger = pair
+            .stand
+            .operator_to_be(&login("stranger"), "a password of my own")?;
         for somebody in [&operator, &stranger] {
             for _ in 0..5 {
                 let wrong = somebody.try_log_in("a wrong password", "000000").await?;
@@ -104,7 +128,10 @@ fn a_forgotten_password_is_replaced_by_mail_and_nobody_learns_who_is_an_operator
         }
         let mails = pair.mail.mails_to(operator.login(), 1).await?;
         let token = mails.first().context("no mail")?.word("rst_")?;
-        operator.reset_password(&token, "another password").await?.expect(204)?;
+        operator
+            .reset_password(&token, "another password")
+            .await?
+            .expect(204)?;
         let old = operator.get("/admin/session").await?;
         old.expect_refusal(401, "SESSION_REQUIRED")?;
         operator.log_in().await?;
@@ -132,7 +159,10 @@ fn a_mail_whose_taking_was_not_told_is_sent_again_under_its_name_after_a_kill() 
                 pair.stand.start_gateway().await?;
                 let mails = pair.mail.mails_to(&invited, 2).await?;
                 let names: Vec<_> = mails.iter().map(|mail| mail.header("Message-ID")).collect();
-                ensure!(names.first() == names.get(1) && names.first().is_some(), "{names:?}");
+                ensure!(
+                    names.first() == names.get(1) && names.first().is_some(),
+                    "{names:?}"
+                );
                 pair.stand.stop().await?;
             }
             anyhow::Ok(())
@@ -159,17 +189,29 @@ fn an_admin_changes_disables_and_invites_anew_and_each_is_felt_at_once() {
         let role = admin.call(Method::PUT, &format!("{path}/role"));
         role.json(&json!({ "role": "ADMIN" })).send().await?.expect(200)?;
         manager.get("/admin/operators").await?.expect(200)?;
-        admin.post(&format!("{path}/disable"), &json!({})).await?.expect(200)?;
+        admin
+            .post(&format!("{path}/disable"), &json!({}))
+            .await?
+            .expect(200)?;
         let ended = manager.get("/admin/session").await?;
         ended.expect_refusal(401, "SESSION_REQUIRED")?;
-        let disabled = admin.post(&format!("{path}/second-factor/reset"), &json!({})).await?;
+        let disabled = admin
+            .post(&format!("{path}/second-factor/reset"), &json!({}))
+            .await?;
         disabled.expect_refusal(409, "OPERATOR_DISABLED")?;
-        admin.post(&format!("{path}/enable"), &json!({})).await?.expect(200)?;
-        let reset = admin.post(&format!("{path}/second-factor/reset"), &json!({})).await?;
+        admin
+            .post(&format!("{path}/enable"), &json!({}))
+            .await?
+            .expect(200)?;
+        let reset = admin
+            .post(&format!("{path}/second-factor/reset"), &json!({}))
+            .await?;
         ensure!(reset.expect(200)?.json()?["state"] == "INVITED");
         let mails = pair.mail.mails_to(manager.login(), 1).await?;
         let token = mails.first().context("no mail")?.word("inv_")?;
-        let mut again = pair.stand.operator_to_be(manager.login(), "a password of my own")?;
+        let mut again = pair
+            .stand
+            .operator_to_be(manager.login(), "a password of my own")?;
         again.accept_invitation(&token).await?;
         again.log_in().await?;
         Ok(())

@@ -114,7 +114,9 @@ impl TotpSecret {
             })
             .collect();
         let secret = self.base32();
-        format!("otpauth://totp/{issuer}:{label}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
+        format!(
+            "otpauth://totp/{issuer}:{label}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30"
+        )
     }
 }
 

@@ -180,6 +180,7 @@ async fn begin(
         let answer = Answer {
             status: 201,
             vault_proof: None,
+            audit_index: None,
             body,
         };
         claim.complete(tx, &answer).await?;

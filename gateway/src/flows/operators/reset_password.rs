@@ -56,8 +56,7 @@ pub async fn carry_through(
 ) -> Result<(), Error> {
     let token_hash = hash(token.as_bytes());
     let mut read = services.db.read().await?;
-    let found =
-        operator_tokens::find(&mut read, &token_hash, Purpose::PasswordReset, services.now()).await?;
+    let found = operator_tokens::find(&mut read, &token_hash, Purpose::PasswordReset, services.now()).await?;
     drop(read);
     found.ok_or(Code::TokenInvalid)?;
     let password_hash = services.pins.hash(password, &services.random).await?;

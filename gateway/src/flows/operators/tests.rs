@@ -36,6 +36,7 @@ fn answer(_: &Operator) -> Result<Answer, Error> {
     Ok(Answer {
         status: 200,
         vault_proof: None,
+        audit_index: None,
         body: b"{}".to_vec(),
     })
 }
@@ -151,7 +152,12 @@ async fn a_login_begins_a_session_that_ends_on_time_or_when_told() {
         assert!(session(services, &second).await.is_some());
         clock.advance(Duration::minutes(1));
         assert!(session(services, &second).await.is_none(), "{engine}");
-        let expected = ["CREATE_OPERATOR DONE", "LOG_IN DONE", "LOG_IN DONE", "LOG_OUT DONE"];
+        let expected = [
+            "CREATE_OPERATOR DONE",
+            "LOG_IN DONE",
+            "LOG_IN DONE",
+            "LOG_OUT DONE",
+        ];
         assert_eq!(actions(services).await, expected, "{engine}");
     }
 }
@@ -234,7 +240,10 @@ async fn five_failures_lock_a_login_for_a_while_whether_there_is_such_an_operato
             let factor = code(services, ada.id, 0).await;
             let locked = enter(services, login, PASSWORD, factor).await.err().unwrap();
             assert_eq!(locked.code(), Code::TooManyRequests, "{engine} {login}");
-            assert_eq!(locked.to_problem(TraceId::UNKNOWN).retry_after_seconds(), Some(900));
+            assert_eq!(
+                locked.to_problem(TraceId::UNKNOWN).retry_after_seconds(),
+                Some(900)
+            );
         }
         clock.advance(Duration::minutes(15));
         let wrong = code(services, ada.id, 9).await;
@@ -242,7 +251,11 @@ async fn five_failures_lock_a_login_for_a_while_whether_there_is_such_an_operato
             .await
             .unwrap_err();
         let locked = enter_now(services, &ada).await.err().unwrap();
-        assert_eq!(locked.code(), Code::TooManyRequests, "the sixth locks again, {engine}");
+        assert_eq!(
+            locked.code(),
+            Code::TooManyRequests,
+            "the sixth locks again, {engine}"
+        );
         clock.advance(Duration::minutes(30));
         enter_now(services, &ada).await.unwrap();
         let wrong = code(services, ada.id, 9).await;
@@ -296,7 +309,8 @@ async fn an_invitation_comes_by_mail_and_is_accepted_once() {
         let bob = known.unwrap().pop().unwrap();
         assert_eq!(bob.state, OperatorState::Invited);
         let password = || Password::parse(text(PASSWORD)).unwrap();
-        let accept = async |totp: &str| accept_invitation::accept(services, token, password(), totp, TRACE).await;
+        let accept =
+            async |totp: &str| accept_invitation::accept(services, token, password(), totp, TRACE).await;
         let unready = accept("000000").await.err().unwrap();
         assert_eq!(unready.code(), Code::AuthenticationFailed, "{engine}");
         let made = accept_invitation::begin(services, token).await.unwrap();
@@ -311,7 +325,11 @@ async fn an_invitation_comes_by_mail_and_is_accepted_once() {
         let again = accept(&shown(0).await).await.err().unwrap();
         assert_eq!(again.code(), Code::TokenInvalid, "{engine}");
         let replayed = enter_now(services, &bob).await.err().unwrap();
-        assert_eq!(replayed.code(), Code::AuthenticationFailed, "the code that accepted");
+        assert_eq!(
+            replayed.code(),
+            Code::AuthenticationFailed,
+            "the code that accepted"
+        );
         let factor = SecondFactor::RecoveryCode(codes.first().unwrap().clone());
         enter(services, bob.login.as_str(), PASSWORD, factor)
             .await
@@ -357,7 +375,11 @@ async fn a_password_is_reset_by_mail_and_the_second_factor_stays() {
             reset_password::ask(services, login, TRACE).await.unwrap();
         }
         let mails = mailed(services).await;
-        assert_eq!(mails.len(), 1, "one mail within five minutes, and none to nobody: {engine}");
+        assert_eq!(
+            mails.len(),
+            1,
+            "one mail within five minutes, and none to nobody: {engine}"
+        );
         let (_, token) = mails.first().unwrap();
         let other = || Password::parse(text("another horse battery")).unwrap();
         reset_password::carry_through(services, token, other(), TRACE)
@@ -400,7 +422,9 @@ async fn the_platform_keeps_an_admin() {
             let refused = run(services, &ada, &ada, what).await.err().unwrap();
             assert_eq!(refused.code(), Code::LastAdmin, "{engine} {what:?}");
         }
-        run(services, &ada, &bob, Change::Role(Role::Admin)).await.unwrap();
+        run(services, &ada, &bob, Change::Role(Role::Admin))
+            .await
+            .unwrap();
         run(services, &ada, &ada, Change::Disable).await.unwrap();
     }
 }
@@ -458,9 +482,16 @@ async fn a_partners_admin_manages_the_partners_operators_only() {
         }
         let mut read = services.db.read().await.unwrap();
         let seen = operators::list(&mut read, &bob.scope, 0, 9).await.unwrap();
-        assert_eq!(seen.iter().map(|seen| seen.id).collect::<Vec<_>>(), [bob.id, eve.id]);
+        assert_eq!(
+            seen.iter().map(|seen| seen.id).collect::<Vec<_>>(),
+            [bob.id, eve.id]
+        );
         let trail = audit::list(&mut read, &bob.scope, 0, 9).await.unwrap();
-        assert!(trail.iter().all(|entry| entry.partner.as_deref() == Some("partner")));
+        assert!(
+            trail
+                .iter()
+                .all(|entry| entry.partner.as_deref() == Some("partner"))
+        );
         assert_eq!(trail.len(), 3, "{engine}");
     }
 }

@@ -139,11 +139,7 @@ async fn without_members(mut call: Managing, change: Change) -> Result<HttpRespo
     run(&call, request, change).await
 }
 
-async fn run(
-    call: &Managing,
-    request: idempotency::Request,
-    what: Change,
-) -> Result<HttpResponse, Error> {
+async fn run(call: &Managing, request: idempotency::Request, what: Change) -> Result<HttpResponse, Error> {
     let request = call.scoped(request);
     let id = OperatorId(call.number("operatorId")?);
     let shown = |operator: &Operator| json(StatusCode::OK, &OperatorView::of(operator));

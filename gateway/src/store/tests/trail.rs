@@ -16,7 +16,11 @@ async fn the_database_itself_refuses_to_change_or_delete_an_entry() {
             let mut tx = test.db.begin().await.unwrap();
             let refused = sqlx::query(statement).execute(&mut *tx).await;
             let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(refused.contains("append-only"), "{} {statement}: {refused}", test.engine);
+            assert!(
+                refused.contains("append-only"),
+                "{} {statement}: {refused}",
+                test.engine
+            );
         }
         let mut read = test.db.read().await.unwrap();
         let entries = audit::list(&mut read, &Scope::Platform, 0, 9).await.unwrap();
