@@ -296,3 +296,139 @@ fn nothing_that_was_found_wanting_is_in_the_tree() {
         );
     }
 }
+
+/// Types whose fields hold a secret.
+const SECRET_FIELDS: [&str; 17] = [
+    "Zeroizing",
+    "SecretBytes",
+    "LockedBytes",
+    "Digits",
+    "Pan",
+    "Cvv",
+    "Pin",
+    "DataKey",
+    "RootKey",
+    "WrappingKey",
+    "EpochSecret",
+    "ShareText",
+    "EcdsaKeyPair",
+    "PKey<Private>",
+    "RsaPrivateKey",
+    "Cek",
+    "PrivateKey",
+];
+/// Bodies that must cross the wire, or the records of a secret that is sealed as a whole.
+const SERIALISED: [&str; 2] = ["GiveShare", "ShowShare"];
+/// Printed only as a part of a value that has a row.
+const WITHIN: [&str; 9] = [
+    "CardKek",
+    "RecordsKey",
+    "WrappingKey",
+    "AuditKey",
+    "Keyring",
+    "Keys",
+    "DataKey",
+    "Point",
+    "Share",
+];
+
+/// Every struct of a file: the lines of attributes before it, its name, and its fields.
+fn structs(text: &str) -> Vec<(String, String, String)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let Some(rest) = [
+            "pub struct ",
+            "pub(super) struct ",
+            "pub(crate) struct ",
+            "struct ",
+        ]
+        .iter()
+        .find_map(|start| line.trim_start().strip_prefix(start)) else {
+            continue;
+        };
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+        let attributes: Vec<&str> = lines[..number]
+            .iter()
+            .rev()
+            .take_while(|line| line.trim_start().starts_with(['#', '/']) || line.trim_end().ends_with(")]"))
+            .copied()
+            .collect();
+        let indent = line.len() - line.trim_start().len();
+        let ends = |line: &&&str| {
+            let depth = line.len() - line.trim_start().len();
+            depth == indent && line.trim_start().starts_with('}')
+        };
+        let body = if line.trim_end().ends_with('{') {
+            let end = lines[number..].iter().position(|line| ends(&line)).unwrap_or(0);
+            lines[number + 1..number + end].join("\n")
+        } else {
+            rest.to_owned()
+        };
+        found.push((attributes.join("\n"), name, body));
+    }
+    found
+}
+
+/// Whether a field's type is one of the secret ones: as a word, and not as a reference to one.
+fn holds_secret(body: &str) -> bool {
+    let code: String = body
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .filter(|line| !line.contains("fn("))
+        .collect();
+    SECRET_FIELDS.iter().any(|secret| {
+        code.match_indices(secret).any(|(at, _)| {
+            let before = code[..at].chars().next_back();
+            let after = code[at + secret.len()..].chars().next();
+            let bound = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+            bound(before) && before != Some('&') && bound(after)
+        })
+    })
+}
+
+#[test]
+fn what_holds_a_secret_and_can_be_printed_is_in_the_table_of_prints() {
+    let table = fs::read_to_string(root().join("vault/src/keys/tests/prints.rs")).unwrap();
+    let mut found = Vec::new();
+    for (path, text) in files("vault/src", &[".rs"])
+        .into_iter()
+        .chain(files("shared/src", &[".rs"]))
+    {
+        if path.contains("test") || path.contains("/bin/") {
+            continue;
+        }
+        for (attributes, name, body) in structs(&text) {
+            if !holds_secret(&body) {
+                continue;
+            }
+            let derives = |word: &str| {
+                let derive = attributes.lines().filter(|line| line.contains("derive("));
+                derive.into_iter().any(|line| line.contains(word))
+            };
+            let prints = derives("Debug")
+                || text.contains(&format!("Debug for {name}"))
+                || text.contains(&format!("Display for {name}"));
+            let has_row = WITHIN.contains(&name.as_str()) || table.contains(&name);
+            if prints && !has_row {
+                found.push(format!("{path}: {name} can be printed"));
+            }
+            if derives("Serialize") && !SERIALISED.contains(&name.as_str()) {
+                found.push(format!("{path}: {name} can be serialised"));
+            }
+        }
+    }
+    assert_none("a secret without a row in vault/src/keys/tests/prints.rs", &found);
+}
+
+#[test]
+fn the_search_for_printing_secrets_finds_one() {
+    let text =
+        "/// A.\n#[derive(Debug, Clone)]\npub struct Careless {\n    pub key: Zeroizing<Vec<u8>>,\n}\n";
+    let [(attributes, name, body)] = structs(text).try_into().unwrap();
+    assert_eq!(name, "Careless");
+    assert!(attributes.contains("derive(Debug"));
+    assert!(holds_secret(&body));
+    assert!(holds_secret("(Digits<12>);"));
+    assert!(!holds_secret("    pan: &Pan,\n    index: PanIndex,\n"));
+}

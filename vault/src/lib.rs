@@ -32,4 +32,5 @@ mod registers;
 pub mod secret;
 mod signer;
 pub mod store;
+mod store_errors;
 mod work;

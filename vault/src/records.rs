@@ -19,7 +19,7 @@ use crate::keys::handle::Keys;
 use crate::keys::header::{KeyId, KeyPurpose, WrappedKeyError};
 use crate::keys::keyring::{Keyring, KeyringError};
 use crate::observe::Observed;
-use crate::store::{CommitError, Store, Tree, Txn, TxnError};
+use crate::store::{Store, Tree, Txn};
 
 /// A kind of record: where it lies and under which key.
 pub trait Record: Serialize + DeserializeOwned {
@@ -181,7 +181,7 @@ impl Records {
                 Ok::<_, Error>((value, keyring, written))
             })
             .await;
-        let (value, keyring, written) = committed.map_err(commit_error)??;
+        let (value, keyring, written) = committed.map_err(Error::from)??;
         for (key, more, sum) in written {
             keyring.uses().wrote(key, more, sum);
         }
@@ -509,28 +509,4 @@ pub fn record_name(tree: Tree, key: &[u8]) -> String {
 
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string())
-}
-
-impl From<TxnError> for Error {
-    fn from(error: TxnError) -> Self {
-        match error {
-            TxnError::Engine(error) => Self::Store(error.to_string()),
-            other => Self::Internal(other.to_string()),
-        }
-    }
-}
-
-fn commit_error(error: CommitError) -> Error {
-    match error {
-        CommitError::Busy => Error::Busy,
-        CommitError::LowSpace => Error::NoSpace,
-        CommitError::Behind(why) => Error::Corrupt(why),
-        CommitError::Refused(error) => error.into(),
-        CommitError::Panicked => Error::Internal("a transaction panicked".to_owned()),
-        CommitError::Poisoned(_)
-        | CommitError::Closed
-        | CommitError::Failed(_)
-        | CommitError::Stalled
-        | CommitError::Unavailable(_) => Error::Store(error.to_string()),
-    }
 }

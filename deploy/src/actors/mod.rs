@@ -20,8 +20,8 @@ pub use card_desk::{Card, CardDesk, Opened};
 pub use credentials::Credentials;
 pub use door::{Call, Door, tls};
 pub use jose::{
-    HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url, sha256_base64url,
-    unverified_claims,
+    EnrolmentTicket, HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url,
+    sha256_base64url, unverified_claims,
 };
 pub use mail_server::{MailServer, ReceivedMail};
 pub use officer::Officer;

@@ -119,6 +119,18 @@ impl PartnerServer {
         .await
     }
 
+    /// An activation code with an enrolment ticket filed to it.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn activation_code_with(&self, user: u64, ticket: &str) -> Result<Answer> {
+        self.post(
+            &format!("/lifecycle/v1/users/{user}/activation-codes"),
+            &json!({ "enrolmentTicket": ticket }),
+        )
+        .await
+    }
+
     /// A user that exists and is accepted: its id.
     ///
     /// # Errors

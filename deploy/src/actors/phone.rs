@@ -72,17 +72,27 @@ impl Phone {
     /// # Errors
     /// When it is refused.
     pub async fn pair(&mut self, activation_code: &str) -> Result<Answer> {
+        self.try_pair(activation_code, None).await?.expect(201)
+    }
+
+    /// Pairs with an activation code and what vouches for the key, if anything; keeps the session if there is one.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn try_pair(&mut self, activation_code: &str, proof: Option<&str>) -> Result<Answer> {
         let call = self
             .door
             .call(Method::POST, "/customers/pair")
             .idempotency_key(&random_id()?);
-        let answer = call
-            .json(&self.pairing(activation_code)?)
-            .send()
-            .await?
-            .expect(201)?;
-        self.installation = Some(answer.number_at("/installationId")?);
-        self.session = Some(answer.text_at("/sessionToken")?);
+        let mut body = self.pairing(activation_code)?;
+        if let Some(proof) = proof {
+            body["enrolmentProof"] = proof.into();
+        }
+        let answer = call.json(&body).send().await?;
+        if answer.status == 201 {
+            self.installation = Some(answer.number_at("/installationId")?);
+            self.session = Some(answer.text_at("/sessionToken")?);
+        }
         Ok(answer)
     }
 

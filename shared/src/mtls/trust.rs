@@ -179,16 +179,7 @@ fn load(
             .collect::<Result<_, _>>()
             .map_err(|_| no_pem(lists_path, "revocation list"))?;
 
-    let mut store = RootCertStore::empty();
-    let mut parsed_roots = Vec::with_capacity(roots.len());
-    for root in &roots {
-        store
-            .add(root.clone())
-            .map_err(|error| unusable(roots_path, error.to_string()))?;
-        let (_, parsed) =
-            X509Certificate::from_der(root).map_err(|error| unusable(roots_path, error.to_string()))?;
-        parsed_roots.push(parsed);
-    }
+    let (store, parsed_roots) = parsed(&roots).map_err(|reason| unusable(roots_path, reason))?;
     let ages = lists
         .iter()
         .map(|list| genuine(list, &parsed_roots, lists_path, clock))
@@ -229,6 +220,20 @@ fn load(
         roots_expire_at,
         lists: ages,
     })
+}
+
+/// The roots as rustls wants them, and as we read them.
+fn parsed<'a>(
+    roots: &'a [CertificateDer<'static>],
+) -> Result<(RootCertStore, Vec<X509Certificate<'a>>), String> {
+    let mut store = RootCertStore::empty();
+    let mut parsed = Vec::with_capacity(roots.len());
+    for root in roots {
+        store.add(root.clone()).map_err(|error| error.to_string())?;
+        let (_, root) = X509Certificate::from_der(root).map_err(|error| error.to_string())?;
+        parsed.push(root);
+    }
+    Ok((store, parsed))
 }
 
 /// The list's age, once its signature was found to be that of a root and its time not past.

@@ -4,9 +4,11 @@
 //! PostgreSQL is used where `TESSERA_TEST_POSTGRES_URL` names a server; `tests/run` starts one.
 
 mod blind;
+mod budgets;
 mod cards;
 mod content;
 mod crashes;
+mod enrolment;
 mod entry;
 mod idempotency;
 mod jwe_abuse;

@@ -2,6 +2,7 @@
 
 mod ceremony;
 mod change;
+mod prints;
 
 use std::ops::Bound;
 use std::path::Path;
