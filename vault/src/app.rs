@@ -8,6 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use shared::clock::Clock;
 use shared::http::limits::ListenerLimits;
+use shared::jwe::RsaKeySize;
 use shared::mtls::actix::{PeerGuard, remember_peer};
 use shared::mtls::certificate::ReloadingCertificate;
 use shared::mtls::reload::{Reload, watch};
@@ -134,6 +135,8 @@ fn assemble(
         environment: config.environment,
         epoch: epoch_files(config)?,
         hsm: config.hsm(),
+        // Checked when the configuration was read.
+        rsa_key_size: config.rsa_key_size().unwrap_or(RsaKeySize::Bits4096),
         origin: config.audit_origin().into(),
     })
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use shared::clock::Clock;
 use shared::ids::ProgramName;
-use shared::jwe::{AlgPolicy, CompactJwe, OpenError, SealerCache};
+use shared::jwe::{AlgPolicy, CompactJwe, OpenError, RsaKeySize, SealerCache};
 use shared::jws::VaultSigner;
 use shared::mtls::trust::ReloadingTrust;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
@@ -66,6 +66,8 @@ pub struct Surroundings {
     pub epoch: EpochFiles,
     /// The PKCS#11 module, if one is configured.
     pub hsm: Option<Hsm>,
+    /// The size of a new JWE key.
+    pub rsa_key_size: RsaKeySize,
     /// The name of the audit log in its checkpoints.
     pub origin: Arc<str>,
     /// What is counted and watched.

@@ -16,7 +16,7 @@ use crate::records::Record;
 use crate::store::Tree;
 
 /// When a closed card's secrets are due. Keyed by time, so that the sweeper reads no more than it needs.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Erasure {
     /// Unix seconds.
     pub due: i64,

@@ -16,6 +16,9 @@ use crate::open_vault::OpenVault;
 use crate::records::record_name;
 use crate::store::Tree;
 
+/// Readings that may be repeated while a card is re-encrypted under them.
+const MOST_RACES: usize = 16;
+
 /// The opened data key of one card.
 pub struct CardSecrets {
     data_key: DataKey,
@@ -25,18 +28,57 @@ impl OpenVault {
     /// Unwraps a card's data key.
     ///
     /// # Errors
-    /// It is missing (the card's secrets were destroyed) or does not unwrap.
+    /// It is missing (the card's secrets were destroyed) or does not unwrap. [`Error::Raced`] when the card got a new data
+    /// key since it was read.
     pub fn secrets(&self, card: &Card) -> Result<CardSecrets, Error> {
-        let wrapped = self
-            .surroundings
-            .store
-            .get(Tree::DataKeys, &card_key(&card.token));
+        let key = card_key(&card.token);
+        let wrapped = self.surroundings.store.get(Tree::DataKeys, &key);
         let wrapped = wrapped.map_err(|error| Error::Store(error.to_string()))?;
-        let secrets = CardSecrets::unwrap(&self.keyring(), &card.program, &card.token, wrapped);
+        let missing = || corrupt(&record_name(Tree::DataKeys, &key), &"missing");
+        let wrapped = wrapped.ok_or_else(missing)?;
+        let secrets = match CardSecrets::unwrap(&self.keyring(), card, wrapped) {
+            // Its KEK was rotated away between two readings.
+            Err(Error::UnknownKeyVersion(_)) => self.secrets_again(card, &key),
+            other => other,
+        };
         if let Err(Error::Corrupt(what)) = &secrets {
             self.surroundings.observed.corrupt(Tree::DataKeys, what);
         }
-        secrets
+        let secrets = secrets?;
+        if secrets.fits(card) {
+            return Ok(secrets);
+        }
+        match self.records.get::<Card>(&key)? {
+            Some(stored) if stored.record == *card => {
+                Err(Error::UnknownKeyVersion("a field of a card names another data key".to_owned()))
+            }
+            _ => Err(Error::Raced),
+        }
+    }
+
+    fn secrets_again(&self, card: &Card, key: &[u8]) -> Result<CardSecrets, Error> {
+        if self.surroundings.store.is_shared() {
+            self.records.refresh_keys()?;
+        }
+        let wrapped = self.surroundings.store.get(Tree::DataKeys, key);
+        let wrapped = wrapped.map_err(|error| Error::Store(error.to_string()))?;
+        let missing = || corrupt(&record_name(Tree::DataKeys, key), &"missing");
+        let wrapped = wrapped.ok_or_else(missing)?;
+        CardSecrets::unwrap(&self.keyring(), card, wrapped)
+    }
+
+    /// Reads what `read` makes of the store until no re-encryption comes in between.
+    ///
+    /// # Errors
+    /// That of `read`; [`Error::Raced`] after many lost races.
+    pub fn unraced<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        for _ in 0..MOST_RACES {
+            match read() {
+                Err(Error::Raced) => {}
+                other => return other,
+            }
+        }
+        Err(Error::Raced)
     }
 }
 
@@ -44,7 +86,7 @@ impl CardSecrets {
     /// A new data key for a new card, and its wrapped form for the store.
     ///
     /// # Errors
-    /// No randomness.
+    /// No randomness; the KEK is used up.
     pub fn create(
         keyring: &Keyring,
         program: &ProgramName,
@@ -58,19 +100,47 @@ impl CardSecrets {
     /// Unwraps the stored form.
     ///
     /// # Errors
-    /// [`Error::Corrupt`].
-    pub fn unwrap(
-        keyring: &Keyring,
-        program: &ProgramName,
-        card: &CardToken,
-        wrapped: Option<Vec<u8>>,
-    ) -> Result<Self, Error> {
-        let name = || record_name(Tree::DataKeys, &card_key(card));
-        let wrapped = wrapped.ok_or_else(|| corrupt(&name(), &"missing"))?;
-        let data_key = keyring.unwrap_data_key(program, card, &WrappedDataKey::from_bytes(wrapped));
+    /// [`Error::Corrupt`], [`Error::UnknownKeyVersion`].
+    pub fn unwrap(keyring: &Keyring, card: &Card, wrapped: Vec<u8>) -> Result<Self, Error> {
+        let name = || record_name(Tree::DataKeys, &card_key(&card.token));
+        let wrapped = WrappedDataKey::from_bytes(wrapped);
+        let data_key = keyring.unwrap_data_key(&card.program, &card.token, &wrapped);
         Ok(Self {
             data_key: data_key.map_err(|error| Error::of_opening(&name(), &error))?,
         })
+    }
+
+    /// A new data key in the place of this one, and its wrapped form for the store.
+    ///
+    /// # Errors
+    /// No randomness; the KEK is used up.
+    pub fn renew(&self, keyring: &Keyring, card: &Card) -> Result<(Self, WrappedDataKey), Error> {
+        let renewed = keyring.renew_data_key(&self.data_key, &card.program, &card.token);
+        let (data_key, wrapped) = renewed.map_err(of_wrapping)?;
+        Ok((Self { data_key }, wrapped))
+    }
+
+    /// A field under another data key: the same value, the same count of writings.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; no randomness.
+    pub fn reseal(
+        &self,
+        next: &Self,
+        field: Field,
+        card: &Card,
+        sealed: &SealedField,
+    ) -> Result<SealedField, Error> {
+        let digits = self.open(field, card, Some(sealed))?;
+        next.seal(field, sealed.version, &digits)
+    }
+
+    /// Whether all fields of the card were sealed under this data key.
+    fn fits(&self, card: &Card) -> bool {
+        [&card.pan, &card.cvv, &card.pin]
+            .into_iter()
+            .flatten()
+            .all(|field| self.data_key.fits(&field.sealed.0))
     }
 
     /// Seals a PAN.
@@ -154,7 +224,7 @@ fn field_name(field: Field, card: &Card) -> String {
 }
 
 /// Why a data key could not be wrapped.
-pub(super) fn of_wrapping(error: KeyringError) -> Error {
+pub fn of_wrapping(error: KeyringError) -> Error {
     match error {
         KeyringError::UsedUp(_) => Error::KeyUsedUp(error.to_string()),
         other => internal(other),

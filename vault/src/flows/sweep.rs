@@ -56,24 +56,28 @@ pub async fn destroy_due(vault: &Arc<OpenVault>) -> Result<usize, Error> {
 }
 
 /// Destroys data key, sealed fields, PAN index and counters of one card; token and masked number stay as a tombstone.
-async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> {
+async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error> {
     let mut event = Event::done(Operation::Destroy, vault.surroundings.clock.now());
     event.card = Some(erasure.card.clone());
+    let unreadable = |error: &Error| {
+        matches!(error, Error::NotFound(_) | Error::Corrupt(_) | Error::UnknownKeyVersion(_))
+    };
     let fingerprints: Vec<PanFingerprint> = match vault.card(&erasure.card) {
         Ok(context) => {
             let card = &context.card.record;
             event.program = Some(card.program.clone());
             event.holder = Some(card.holder.clone());
-            vault
-                .secrets(card)
-                .and_then(|secrets| secrets.pan(card))
-                .map(|pan| vault.keyring().fingerprints(pan.as_bytes()).collect())
-                .unwrap_or_default()
+            match vault.secrets(card).and_then(|secrets| secrets.pan(card)) {
+                Ok(pan) => vault.keyring().fingerprints(pan.as_bytes()).collect(),
+                Err(error) if unreadable(&error) => Vec::new(),
+                Err(other) => return Err(other),
+            }
         }
-        Err(Error::NotFound(_) | Error::Corrupt(_)) => Vec::new(),
+        Err(error) if unreadable(&error) => Vec::new(),
         Err(other) => return Err(other),
     };
     let at = vault.now();
+    let erasure = erasure.clone();
     let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
         if retention::halted(tx, at)?.is_some() {
             return Err(Error::Raced);
@@ -90,9 +94,16 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: Erasure) -> Result<(), Error> 
             }
             Ok(card) => card,
             // What cannot be read any more can still be destroyed.
-            Err(Error::Corrupt(_)) => None,
+            Err(Error::Corrupt(_) | Error::UnknownKeyVersion(_)) => {
+                tx.delete_sealed(Tree::Cards, &key)?;
+                None
+            }
             Err(other) => return Err(other),
         };
+        if let Some(active) = fingerprints.first() {
+            // A rotation that began meanwhile may have moved the entry to a key that is not among these.
+            tx.require_active(active)?;
+        }
         for fingerprint in fingerprints {
             tx.delete::<PanIndex>(&fingerprint.to_key())?;
         }

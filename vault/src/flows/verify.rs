@@ -38,7 +38,7 @@ pub async fn verify(
     pan: Pan,
     guess: Guess,
 ) -> Result<Verification, Error> {
-    let Some(context) = usable(vault, caller, &pan)? else {
+    let Some((context, secrets)) = vault.unraced(|| usable(vault, caller, &pan))? else {
         event.outcome = Ended::NoMatch;
         event.note = Some("no card of this processor that is open".to_owned());
         vault.commit(event, |_, _| Ok(())).await?;
@@ -51,7 +51,6 @@ pub async fn verify(
     context.describe(&mut event);
     let card = context.card.record;
     event.card = Some(card.token.clone());
-    let secrets = vault.secrets(&card)?;
     let now = vault.now();
     let mut failed = event.clone();
     failed.outcome = Ended::NoMatch;
@@ -73,8 +72,12 @@ pub async fn verify(
     vault.commit(event, work).await
 }
 
-/// The card of this PAN, if it is open and of a program of this processor.
-fn usable(vault: &OpenVault, caller: &Identity, pan: &Pan) -> Result<Option<CardContext>, Error> {
+/// The card of this PAN with its secrets, if it is open and of a program of this processor.
+fn usable(
+    vault: &OpenVault,
+    caller: &Identity,
+    pan: &Pan,
+) -> Result<Option<(CardContext, CardSecrets)>, Error> {
     let Some(token) = vault.card_of_pan(pan)? else {
         return Ok(None);
     };
@@ -84,7 +87,11 @@ fn usable(vault: &OpenVault, caller: &Identity, pan: &Pan) -> Result<Option<Card
         .name()
         .is_some_and(|name| name.as_str() == context.program.program().processor);
     let open = card.standing.permits_use().is_ok() && !card.exp.is_past(vault.surroundings.clock.now());
-    Ok((own && open).then_some(context))
+    if !(own && open) {
+        return Ok(None);
+    }
+    let secrets = vault.secrets(card)?;
+    Ok(Some((context, secrets)))
 }
 
 fn compare(

@@ -259,6 +259,12 @@ pub struct EpochSecrets {
 }
 
 impl EpochSecrets {
+    /// How many epochs' secrets there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.secrets.len()
+    }
+
     /// The secret of an epoch, if it is here.
     pub(super) fn of(&self, number: u32) -> Option<&EpochSecret> {
         self.secrets.iter().find(|secret| secret.number == number)

@@ -142,6 +142,18 @@ impl Keyring {
         Ok(txn.delete(Tree::Keks, &handover_key(self.epoch()))?)
     }
 
+    /// Makes sure that the epoch files hold this keyring's secret and no other. Reads and writes files: off the async
+    /// threads.
+    ///
+    /// # Errors
+    /// The files.
+    pub fn ensure_settled(&self) -> Result<(), KeyringError> {
+        let Some(files) = &self.epoch_files else { return Ok(()) };
+        let secrets = files.load()?;
+        let own = secrets.of(self.epoch()).ok_or(EpochError::OtherEpoch(self.epoch()))?;
+        self.settle(own)
+    }
+
     /// Has the epoch files hold this keyring's secret and no other, and escrows open under this root key only. Writes
     /// files: off the async threads.
     ///

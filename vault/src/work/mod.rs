@@ -22,7 +22,7 @@ pub use self::runner::run;
 #[cfg(test)]
 pub use self::runner::run_to_end;
 pub use self::step::Stepped;
-pub use self::turn::Turn;
+pub use self::turn::{Failed, Turn};
 
 #[cfg(test)]
 mod tests;

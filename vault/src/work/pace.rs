@@ -1,11 +1,11 @@
 //! How fast jobs go: under the ceiling that officers set, and never in the way of requests.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shared::ids::JobToken;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::store::Store;
 
@@ -27,6 +27,7 @@ pub struct Desk {
     pub(super) owner: u64,
     wake: Notify,
     running: Mutex<HashSet<JobToken>>,
+    epoch: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Desk {
@@ -37,7 +38,13 @@ impl Desk {
             owner,
             wake: Notify::new(),
             running: Mutex::default(),
+            epoch: Arc::default(),
         }
+    }
+
+    /// Waits for the turn to replace the epoch: one change of its files at a time.
+    pub async fn epoch_turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.epoch).lock_owned().await
     }
 
     /// Has the runner look for jobs now.

@@ -62,7 +62,9 @@ async fn drive(vault: &Arc<OpenVault>, id: &JobToken) -> Result<(), Error> {
     };
     loop {
         turn.pace.wait(&vault.surroundings.store).await;
-        match step(&mut turn).await {
+        let stepped = step(&mut turn).await;
+        turn.grow_old();
+        match stepped {
             Ok(Stepped::Did(items)) => turn.pace.count(items, turn.job().per_second),
             Ok(Stepped::Ended) => return Ok(()),
             Err(error) if may_pass(&error) => return Err(error),

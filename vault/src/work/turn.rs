@@ -22,11 +22,32 @@ pub struct Turn {
     vault: Arc<OpenVault>,
     job: JobRecord,
     pub(super) pace: Pace,
+    fresh: bool,
+}
+
+/// An item of a job that cannot be done.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    item: String,
+    why: String,
+    code: &'static str,
+}
+
+impl Failed {
+    /// An item, and what came of it.
+    #[must_use]
+    pub fn of(item: &str, error: &Error) -> Self {
+        Self {
+            item: item.to_owned(),
+            why: error.to_string(),
+            code: error.status_and_code().1,
+        }
+    }
 }
 
 impl Turn {
     /// Takes the job, if it is at work and nobody else's.
-    pub(super) async fn claim(vault: &Arc<OpenVault>, id: &JobToken) -> Result<Option<Self>, Error> {
+    pub(crate) async fn claim(vault: &Arc<OpenVault>, id: &JobToken) -> Result<Option<Self>, Error> {
         let claim = Claim::of(vault);
         let key = active_key(id);
         let claimed = vault
@@ -46,6 +67,7 @@ impl Turn {
             vault: Arc::clone(vault),
             job,
             pace: Pace::default(),
+            fresh: true,
         }))
     }
 
@@ -59,6 +81,16 @@ impl Turn {
     #[must_use]
     pub const fn job(&self) -> &JobRecord {
         &self.job
+    }
+
+    /// Whether this is the first step since the job was claimed.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    pub(super) const fn grow_old(&mut self) {
+        self.fresh = false;
     }
 
     /// How many items the next batch should have at most.
@@ -116,8 +148,34 @@ impl Turn {
         event
     }
 
-    /// Counts and names an item that cannot be done, and writes it down as corrupt; `cursor` moves past it. The first
-    /// hundred are events of their own, the rest are in the count that the job's end tells.
+    /// Counts and names an item that cannot be done, and has it written down: inside the commit that moves the cursor
+    /// past it. The first hundred are events of their own, the rest are in the count that the job's end tells.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn fail_in(
+        tx: &mut Tx<'_, '_>,
+        job: &mut JobRecord,
+        now: time::OffsetDateTime,
+        failed: Failed,
+    ) -> Result<(), Error> {
+        let Failed { item, why, code } = failed;
+        tracing::error!(job = %job.id, item, why, "an item of a job failed");
+        failures::keep(tx, &job.id, job.failed, &format!("{item}: {why}"))?;
+        if job.failed < failures::MOST_NAMED {
+            let mut event = Event::done(Operation::CorruptRecord, now);
+            event.note = Some(format!("{} {item}", job.id));
+            event.outcome = Outcome::Refused {
+                code: code.to_owned(),
+                reason: why,
+            };
+            tx.also(event);
+        }
+        job.failed += 1;
+        Ok(())
+    }
+
+    /// The same in a transaction of its own.
     ///
     /// # Errors
     /// As for [`Turn::commit`].
@@ -127,25 +185,17 @@ impl Turn {
         why: &str,
         cursor: impl FnOnce(&mut JobRecord) + Send + 'static,
     ) -> Result<(), Error> {
-        let text = format!("{item}: {why}");
-        tracing::error!(job = %self.job.id, item, why, "an item of a job failed");
-        let named = self.job.failed < failures::MOST_NAMED;
-        let kept = text.clone();
-        let count = move |tx: &mut Tx<'_, '_>, job: &mut JobRecord| {
-            failures::keep(tx, &job.id, job.failed, &kept)?;
-            job.failed += 1;
+        let failed = Failed {
+            item: item.to_owned(),
+            why: why.to_owned(),
+            code: "RECORD_CORRUPT",
+        };
+        let now = self.vault.surroundings.clock.now();
+        self.commit(move |tx, job| {
             cursor(job);
-            Ok(())
-        };
-        if !named {
-            return self.commit(count).await;
-        }
-        let mut event = self.event(Operation::CorruptRecord, format!("{} {item}", self.job.id));
-        event.outcome = Outcome::Refused {
-            code: "RECORD_CORRUPT".to_owned(),
-            reason: text,
-        };
-        self.commit_event(event, |tx, job, _| count(tx, job)).await
+            Self::fail_in(tx, job, now, failed)
+        })
+        .await
     }
 
     /// Counts and names an item that was refused, which is nothing corrupt: call it inside a commit.

@@ -123,14 +123,20 @@ async fn compare(
     let (Ok(pan), Ok(cvv)) = parsed else {
         return Ok(None);
     };
-    let Some(token) = vault.card_of_pan(&pan)? else {
+    let read = || {
+        let Some(token) = vault.card_of_pan(&pan)? else {
+            return Ok(None);
+        };
+        let card = vault.card(&token)?.card.record;
+        if card.holder != holder.token || card.standing.permits_use().is_err() {
+            return Ok(None);
+        }
+        let matches = vault.secrets(&card)?.cvv(&card)?.matches(&cvv);
+        Ok(Some((card, matches)))
+    };
+    let Some((card, matches)) = vault.unraced(read)? else {
         return Ok(None);
     };
-    let card = vault.card(&token)?.card.record;
-    if card.holder != holder.token || card.standing.permits_use().is_err() {
-        return Ok(None);
-    }
-    let matches = vault.secrets(&card)?.cvv(&card)?.matches(&cvv);
     let all = fresh & matches & (card.exp == shown.exp) & (shown.jkt == *new_key);
     Ok(all.then_some(card.token))
 }

@@ -61,7 +61,8 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         Proposal::HaltErasures { hours } => retention::check_halt(*hours),
         Proposal::ImportCards(plan) => import::check(plan, registers),
         Proposal::ExportCards(plan) => export::check(plan, registers),
-        Proposal::Rotate(_) | Proposal::Backup { .. } => Err(not_built()),
+        Proposal::Rotate(rotation) => rotate::check(rotation),
+        Proposal::Backup { .. } => Err(not_built()),
     }
 }
 
@@ -75,6 +76,8 @@ pub struct Occasion {
     pub now: OffsetDateTime,
     /// Slots that were made for it.
     pub slots: slots::Prepared,
+    /// A key or an epoch that was made for it.
+    pub rotation: rotate::Prepared,
 }
 
 /// Does what a proposal says.

@@ -17,7 +17,7 @@ use time::{Duration, OffsetDateTime};
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::audit::note::hex;
 use crate::error::Error;
-use crate::flows::slots;
+use crate::flows::{rotate, slots};
 use crate::idempotency::Slot;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Tx};
@@ -139,6 +139,7 @@ async fn approve_in_turn(
         job: vault.surroundings.random.job_token()?,
         now: vault.surroundings.clock.now(),
         slots: prepared,
+        rotation: rotate::prepare(vault, &approval.proposal).await?,
     };
     let (judge, caller, found) = (Arc::clone(vault), caller.clone(), approval.clone());
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
@@ -152,9 +153,10 @@ async fn approve_in_turn(
         effect::check(&found.proposal, &judge.registers())?;
         effect::apply(tx, &approval.proposal, &occasion)?;
         tx.put(&ApprovalRecord(approval.clone()))?;
-        Ok((approval, occasion.slots))
+        Ok((approval, occasion.slots, occasion.rotation))
     };
-    let (approval, prepared) = vault.commit(event, work).await?;
+    let (approval, prepared, rotation) = vault.commit(event, work).await?;
+    rotate::take_effect(vault, rotation).await?;
     slots::take_effect(vault, prepared, &by).await?;
     vault.reload_registers()?;
     vault.desk.wake();

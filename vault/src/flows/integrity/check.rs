@@ -160,7 +160,8 @@ impl Checker<'_> {
         let key = card_key(&card.token);
         let wrapped = self.snapshot.get(Tree::DataKeys, &key).map_err(unreadable)?;
         let opened = || -> Result<Vec<PanFingerprint>, Error> {
-            let secrets = CardSecrets::unwrap(self.keyring, &card.program, &card.token, wrapped)?;
+            let missing = || Error::Corrupt("the data key is missing".to_owned());
+            let secrets = CardSecrets::unwrap(self.keyring, card, wrapped.ok_or_else(missing)?)?;
             let pan = secrets.pan(card)?;
             if card.cvv.is_some() {
                 secrets.cvv(card)?;

@@ -4,6 +4,7 @@ mod bulk;
 mod enrolment;
 mod governance;
 mod processes;
+mod reopening;
 mod root;
 mod slots;
 mod standing;
@@ -348,7 +349,7 @@ impl Phone {
         claims.sign(&self.signer).unwrap()
     }
 
-    fn open(&self, compact: &str) -> Value {
+    pub(crate) fn open(&self, compact: &str) -> Value {
         let jwe = shared::jwe::CompactJwe::parse(compact, shared::jwe::AlgPolicy::Sha256Only).unwrap();
         serde_json::from_slice(&self.private.open(&jwe).unwrap()).unwrap()
     }
