@@ -28,6 +28,15 @@ use crate::random::Random;
 use crate::signer::ReloadingSigner;
 use crate::store::{EngineError, Store};
 
+/// How it is described in the inventory of cryptography.
+pub const TRANSPORT: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "connections",
+    algorithm: "TLS 1.3, mutual",
+    source: "RFC 8446",
+    library: "rustls with ring",
+    names: &[],
+};
+
 /// How soon replaced certificates and revocation lists are in force.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 /// How long a connection may rest between two requests. The buffers of an open connection are not ours to wipe: actix and
@@ -135,6 +144,7 @@ fn assemble(
         environment: config.environment,
         epoch: epoch_files(config)?,
         hsm: config.hsm(),
+        max_key_age_days: config.keys.max_age_days,
         // Checked when the configuration was read.
         rsa_key_size: config.rsa_key_size().unwrap_or(RsaKeySize::Bits4096),
         origin: config.audit_origin().into(),

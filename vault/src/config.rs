@@ -41,6 +41,9 @@ pub struct Config {
     pub data: PathBuf,
     /// Certificates.
     pub tls: Tls,
+    /// The life of keys.
+    #[serde(default)]
+    pub keys: KeysSection,
     /// Keys that clients encrypt to.
     #[serde(default)]
     pub jwe: Jwe,
@@ -93,6 +96,20 @@ pub struct Tls {
     pub partner_ca: PathBuf,
     /// Its revocation list.
     pub partner_crl: PathBuf,
+}
+
+/// `[keys]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysSection {
+    /// Days after which the inventory asks for a rotation (the cryptoperiod, PCI DSS 3.7.4).
+    pub max_age_days: u16,
+}
+
+impl Default for KeysSection {
+    fn default() -> Self {
+        Self { max_age_days: 365 }
+    }
 }
 
 /// `[jwe]`

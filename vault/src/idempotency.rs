@@ -56,6 +56,15 @@ impl Logged for EnrolledKey {}
 impl Logged for Approval {}
 impl Logged for Job {}
 
+/// How it is described in the inventory of cryptography.
+pub const HASHES: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "hashes of requests, files and approvals",
+    algorithm: "SHA-256",
+    source: "FIPS 180-4",
+    library: "ring",
+    names: &["SHA256"],
+};
+
 /// Answers are kept for at least a day: in the bucket of the day on which they were given and through the next.
 const SECONDS_PER_BUCKET: i64 = 86_400;
 

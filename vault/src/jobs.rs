@@ -7,7 +7,7 @@ use actix_web::web;
 use tokio::time::interval;
 
 use crate::error::Error;
-use crate::flows::{backup, export, import, pending_keys, purge, retention, slots, sweep};
+use crate::flows::{backup, export, import, pending_keys, purge, retention, rotate, slots, sweep};
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 use crate::work;
@@ -89,6 +89,11 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     }
     if let Err(error) = vault.challenges.sweep(&vault.records, vault.now()).await {
         tracing::error!(%error, "challenges that are over still lie in the store");
+    }
+    match rotate::end_grace(vault).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "keys destroyed at the end of their grace time"),
+        Err(error) => tracing::error!(%error, "keys outlive their grace time"),
     }
     if let Err(error) = vault.write_excess_refusals().await {
         tracing::error!(%error, "excess refusals are not written down");

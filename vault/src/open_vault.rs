@@ -7,11 +7,10 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use shared::clock::Clock;
 use shared::ids::ProgramName;
-use shared::jwe::{AlgPolicy, CompactJwe, OpenError, RsaKeySize, SealerCache};
+use shared::jwe::{RsaKeySize, SealerCache};
 use shared::jws::VaultSigner;
 use shared::mtls::trust::ReloadingTrust;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
-use zeroize::Zeroizing;
 
 use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
@@ -66,6 +65,8 @@ pub struct Surroundings {
     pub epoch: EpochFiles,
     /// The PKCS#11 module, if one is configured.
     pub hsm: Option<Hsm>,
+    /// Days after which a key is to be rotated.
+    pub max_key_age_days: u16,
     /// The size of a new JWE key.
     pub rsa_key_size: RsaKeySize,
     /// The name of the audit log in its checkpoints.
@@ -173,18 +174,6 @@ impl OpenVault {
     #[must_use]
     pub fn keyring(&self) -> Arc<Keyring> {
         self.keys.current()
-    }
-
-    /// Puts in force what the store holds of the keyring, after a transaction changed it. Done on the commit thread once
-    /// more: whatever was sealed by the former keyring is committed by then, and a scan that begins now sees it.
-    ///
-    /// # Errors
-    /// The keyring does not open; the store's.
-    pub async fn exchange_keys(self: &Arc<Self>) -> Result<(), Error> {
-        let records = self.records.clone();
-        let refreshed = tokio::task::spawn_blocking(move || records.refresh_keys()).await;
-        refreshed.map_err(|error| Error::Internal(error.to_string()))??;
-        self.transact(|_| Ok(())).await
     }
 
     /// Programs and parties.
@@ -499,33 +488,5 @@ impl OpenVault {
     pub async fn private_operation(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permit = Arc::clone(&self.private_operations).acquire_owned().await;
         permit.map_err(|error| Error::Internal(error.to_string()))
-    }
-
-    /// Opens a payload that a client sealed to the vault, off the async threads.
-    ///
-    /// # Errors
-    /// [`Error::InvalidPayload`] for its shape, [`Error::CantDecrypt`] from the key unwrap on.
-    pub async fn open_payload(&self, compact: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let jwe = CompactJwe::parse(compact, AlgPolicy::Sha1Too);
-        let jwe = jwe.map_err(|_| Error::InvalidPayload("not a JWE that is accepted".into()))?;
-        let permit = self.private_operation().await?;
-        let keyring = self.keyring();
-        let opened = tokio::task::spawn_blocking(move || {
-            let opened = keyring.jwe().opener().open(&jwe);
-            drop(permit);
-            opened
-        });
-        match opened.await {
-            // serde would read a struct from an array too.
-            Ok(Ok(plain)) if plain.trim_ascii_start().first() != Some(&b'{') => {
-                Err(Error::InvalidPayload("not a JSON object".into()))
-            }
-            Ok(Ok(plain)) => Ok(plain),
-            Ok(Err(OpenError::InvalidPayload)) => Err(Error::InvalidPayload(
-                "the encrypted key fits no key of ours".into(),
-            )),
-            // A panic of the library below counts as a failure to open, and tells as little.
-            Ok(Err(OpenError::CantDecrypt)) | Err(_) => Err(Error::CantDecrypt),
-        }
     }
 }

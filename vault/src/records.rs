@@ -4,8 +4,8 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
 use zeroize::Zeroizing;
 
@@ -16,7 +16,7 @@ use crate::crypto::fingerprint::PanFingerprint;
 use crate::error::Error;
 use crate::keys::data_key::WrappedDataKey;
 use crate::keys::handle::Keys;
-use crate::keys::header::{KeyId, KeyPurpose, WrappedKeyError};
+use crate::keys::header::WrappedKeyError;
 use crate::keys::keyring::{Keyring, KeyringError};
 use crate::observe::Observed;
 use crate::store::{Store, Tree, Txn};
@@ -84,6 +84,11 @@ impl Records {
             record: open(&self.keys.current(), &self.observed, key, &sealed)?,
             sealed,
         }))
+    }
+
+    /// The keyring in force now.
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        self.keys.current()
     }
 
     /// Puts in force what the store holds of the keyring.
@@ -425,59 +430,6 @@ impl<'a, 't> Tx<'a, 't> {
     /// Told by the ledger once it has caught up.
     pub fn expect_audit_index(&mut self, index: u64) {
         self.audit_index = index;
-    }
-}
-
-/// How often a key has sealed, all processes together.
-#[derive(Serialize, Deserialize)]
-struct KeyUses {
-    key: KeyId,
-    uses: u64,
-}
-
-impl Record for KeyUses {
-    const TREE: Tree = Tree::Counters;
-    fn key(&self) -> Vec<u8> {
-        uses_key(self.key)
-    }
-}
-
-/// No card token begins like this.
-fn uses_key(key: KeyId) -> Vec<u8> {
-    format!("uses/{}/{}", key.purpose.as_str(), key.version).into_bytes()
-}
-
-impl Tx<'_, '_> {
-    /// Writes down the uses of keys that came together.
-    fn write_uses(&mut self) -> Result<Vec<(KeyId, u64, u64)>, Error> {
-        let mut written = Vec::new();
-        for (key, more) in self.keyring.uses().due() {
-            let before: Option<KeyUses> = self.get(&uses_key(key))?;
-            let uses = before.map_or(0, |record| record.uses).saturating_add(more);
-            self.put(&KeyUses { key, uses })?;
-            written.push((key, more, uses));
-        }
-        Ok(written)
-    }
-}
-
-impl Records {
-    /// Takes over the counts that were written before this process began.
-    ///
-    /// # Errors
-    /// A count cannot be read.
-    pub fn begin_uses(&self) -> Result<(), Error> {
-        let keyring = self.keys.current();
-        for header in keyring.headers() {
-            if !matches!(header.id.purpose, KeyPurpose::CardKek | KeyPurpose::Records) {
-                continue;
-            }
-            let stored = self.get::<KeyUses>(&uses_key(header.id))?;
-            if let Some(stored) = stored {
-                keyring.uses().begin_at(header.id, stored.record.uses);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,15 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use shared::jws::{VaultSigner, X5c};
 use shared::mtls::reload::{Reload, Reloaded};
 
+/// How it is described in the inventory of cryptography.
+pub const SIGNER: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "attestations and Vault-Proofs",
+    algorithm: "ECDSA P-256 with SHA-256 (ES256)",
+    source: "RFC 7518",
+    library: "ring",
+    names: &["VaultSigner"],
+};
+
 /// A signer that follows its files.
 pub struct ReloadingSigner {
     certificate: PathBuf,

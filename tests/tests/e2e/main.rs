@@ -22,5 +22,6 @@ mod pair;
 mod proofs;
 mod raw;
 mod renewal;
+mod rotation;
 mod slots;
 mod users;

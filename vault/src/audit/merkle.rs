@@ -8,6 +8,15 @@
 
 use ring::digest::{Context, SHA256};
 
+/// How it is described in the inventory of cryptography.
+pub const TREE: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "audit log",
+    algorithm: "Merkle tree of SHA-256",
+    source: "RFC 6962",
+    library: "ring",
+    names: &["SHA256"],
+};
+
 /// A leaf, a node, or a root.
 pub type Hash = [u8; 32];
 

@@ -17,6 +17,24 @@ use super::kdf;
 use crate::environment::Environment;
 use crate::secret::RandomFailed;
 
+/// How it is described in the inventory of cryptography.
+pub const DERIVED: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "card-kek, records, keyring, slots, escrows",
+    algorithm: "AES-256-GCM, key and nonce derived for each value by HKDF-SHA-256 (ADR 0007)",
+    source: "NIST SP 800-38D; RFC 5869",
+    library: "ring",
+    names: &["AES_256_GCM"],
+};
+
+/// How it is described in the inventory of cryptography.
+pub const DIRECT: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "fields of cards under their data key",
+    algorithm: "AES-256-GCM, random 96-bit nonce",
+    source: "NIST SP 800-38D",
+    library: "ring",
+    names: &["AES_256_GCM"],
+};
+
 const KEY_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 const HEADER_BYTES: usize = 5;

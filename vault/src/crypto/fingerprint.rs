@@ -7,6 +7,15 @@ use ring::hmac;
 
 use crate::secret::LockedBytes;
 
+/// How it is described in the inventory of cryptography.
+pub const FINGERPRINT: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "fingerprint",
+    algorithm: "HMAC-SHA-256 of the whole PAN, 256-bit key",
+    source: "FIPS 198-1; PCI DSS 3.5.1.1",
+    library: "ring",
+    names: &["HMAC_SHA256"],
+};
+
 /// One version of the key of the fingerprints. For this one purpose, never given out.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FingerprintKey {

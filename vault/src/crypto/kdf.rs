@@ -4,6 +4,15 @@ use ring::hkdf;
 
 use super::CryptoError;
 
+/// How it is described in the inventory of cryptography.
+pub const HKDF: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "derived keys",
+    algorithm: "HKDF-SHA-256",
+    source: "RFC 5869",
+    library: "ring",
+    names: &["HKDF_SHA256"],
+};
+
 /// Fills `output` with HKDF-SHA-256 of `secret` under `salt`, for the purpose that `label` names.
 ///
 /// Labels are constants of this crate, one for each purpose.

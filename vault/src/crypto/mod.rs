@@ -4,6 +4,7 @@
 pub mod aad;
 pub mod aead;
 pub mod fingerprint;
+pub mod inventory;
 pub mod kdf;
 
 use crate::secret::RandomFailed;

@@ -11,6 +11,7 @@ pub mod export;
 pub mod govern;
 pub mod import;
 pub mod integrity;
+pub mod inventory;
 pub mod issue;
 pub mod lock_finally;
 pub mod lookup;

@@ -49,9 +49,9 @@ impl OpenVault {
             return Ok(secrets);
         }
         match self.records.get::<Card>(&key)? {
-            Some(stored) if stored.record == *card => {
-                Err(Error::UnknownKeyVersion("a field of a card names another data key".to_owned()))
-            }
+            Some(stored) if stored.record == *card => Err(Error::UnknownKeyVersion(
+                "a field of a card names another data key".to_owned(),
+            )),
             _ => Err(Error::Raced),
         }
     }

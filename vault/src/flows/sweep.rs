@@ -45,7 +45,7 @@ pub async fn destroy_due(vault: &Arc<OpenVault>) -> Result<usize, Error> {
             _ => return Ok(destroyed),
         }
         for erasure in due {
-            match destroy(vault, erasure).await {
+            match destroy(vault, &erasure).await {
                 Ok(()) => destroyed += 1,
                 // Halted meanwhile, or its turn comes again with the next sweep.
                 Err(Error::Raced) => {}
@@ -60,7 +60,10 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
     let mut event = Event::done(Operation::Destroy, vault.surroundings.clock.now());
     event.card = Some(erasure.card.clone());
     let unreadable = |error: &Error| {
-        matches!(error, Error::NotFound(_) | Error::Corrupt(_) | Error::UnknownKeyVersion(_))
+        matches!(
+            error,
+            Error::NotFound(_) | Error::Corrupt(_) | Error::UnknownKeyVersion(_)
+        )
     };
     let fingerprints: Vec<PanFingerprint> = match vault.card(&erasure.card) {
         Ok(context) => {

@@ -95,6 +95,7 @@ pub fn routes() -> Vec<Route> {
         door::<ForOverseers>(Method::GET, "/v1/approvals/{approval}", || web::get().to(governance::approval), "One proposal"),
         door::<ForOfficers>(Method::POST, "/v1/approvals/{approval}/approve", || web::post().to(governance::approve), "Approve another officer's proposal"),
 
+        door::<ForOverseers>(Method::GET, paths::KEY_INVENTORY, || web::get().to(readings::key_inventory), "Every key version: state, age, uses, warnings"),
         door::<ForOverseers>(Method::GET, paths::JOBS, || web::get().to(jobs::list), "List jobs"),
         door::<ForOfficers>(Method::POST, paths::INTEGRITY, || web::post().to(jobs::integrity), "Open every record once and name those that do not"),
         door::<ForOverseers>(Method::GET, "/v1/jobs/{job}", || web::get().to(jobs::one), "One job and its progress"),

@@ -15,6 +15,12 @@ pub(super) async fn keys(call: Call<ForAnyone>) -> HttpResponse {
     call.answer(StatusCode::OK, result)
 }
 
+pub(super) async fn key_inventory(call: Call<ForOverseers>) -> HttpResponse {
+    let read = call.read_register("keys").await;
+    let result = read.and_then(|()| flows::inventory::inventory(&call.vault));
+    call.answer(StatusCode::OK, result)
+}
+
 pub(super) async fn audit_events(call: Call<ForOverseers>) -> HttpResponse {
     async fn run(call: &Call<ForOverseers>) -> Result<AuditPage, Error> {
         let (from, limit) = (

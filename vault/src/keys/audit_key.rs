@@ -11,6 +11,15 @@ use super::keyring::KeyringError;
 use crate::crypto::CryptoError;
 use crate::secret::RandomFailed;
 
+/// How it is described in the inventory of cryptography.
+pub const CHECKPOINTS: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "audit",
+    algorithm: "Ed25519",
+    source: "RFC 8032; C2SP signed-note",
+    library: "ring",
+    names: &["Ed25519KeyPair", "ED25519"],
+};
+
 /// One version of the audit key.
 pub struct AuditKey {
     version: u32,

@@ -148,9 +148,13 @@ impl Keyring {
     /// # Errors
     /// The files.
     pub fn ensure_settled(&self) -> Result<(), KeyringError> {
-        let Some(files) = &self.epoch_files else { return Ok(()) };
+        let Some(files) = &self.epoch_files else {
+            return Ok(());
+        };
         let secrets = files.load()?;
-        let own = secrets.of(self.epoch()).ok_or(EpochError::OtherEpoch(self.epoch()))?;
+        let own = secrets
+            .of(self.epoch())
+            .ok_or(EpochError::OtherEpoch(self.epoch()))?;
         self.settle(own)
     }
 

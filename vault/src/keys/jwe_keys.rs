@@ -7,6 +7,24 @@ use zeroize::Zeroizing;
 
 use super::header::KeyState;
 
+/// How it is described in the inventory of cryptography.
+pub const FROM_CALLERS: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "jwe",
+    algorithm: "RSA-OAEP-256 or RSA-OAEP, 2048 to 4096 bits, with A256GCM",
+    source: "RFC 7516; RFC 7518",
+    library: "openssl, ring",
+    names: &["RsaPrivateKey"],
+};
+
+/// How it is described in the inventory of cryptography.
+pub const TO_CALLERS: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "answers to callers",
+    algorithm: "RSA-OAEP-256 or ECDH-ES on P-256, with A256GCM",
+    source: "RFC 7516; RFC 7518",
+    library: "josekit, openssl, ring",
+    names: &[],
+};
+
 /// A new private key as PKCS#8, before it is wrapped.
 pub struct NewJweKey(Zeroizing<Vec<u8>>);
 

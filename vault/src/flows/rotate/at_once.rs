@@ -71,10 +71,7 @@ pub async fn prepare(vault: &Arc<OpenVault>, proposal: &Proposal) -> Result<Prep
         }
         _ => {}
     }
-    prepared.changes = matches!(
-        rotation,
-        Rotation::Jwe { .. } | Rotation::Audit | Rotation::Epoch
-    );
+    prepared.changes = matches!(rotation, Rotation::Jwe { .. } | Rotation::Audit | Rotation::Epoch);
     Ok(prepared)
 }
 
@@ -140,9 +137,7 @@ pub async fn take_effect(vault: &Arc<OpenVault>, prepared: Prepared) -> Result<(
 pub async fn end_grace(vault: &Arc<OpenVault>) -> Result<usize, Error> {
     let now = vault.now();
     let keyring = vault.keyring();
-    let due = |header: &&crate::keys::header::KeyHeader| {
-        matches!(header.state, KeyState::Grace { not_after } if not_after <= now)
-    };
+    let due = |header: &&crate::keys::header::KeyHeader| matches!(header.state, KeyState::Grace { not_after } if not_after <= now);
     let count = keyring.headers().iter().filter(due).count();
     if count == 0 {
         return Ok(0);

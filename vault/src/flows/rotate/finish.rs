@@ -28,7 +28,10 @@ pub(super) async fn destroy(turn: &mut Turn, target: Target) -> Result<Stepped, 
         let gone = tx.change_keys(|keyring, txn| keyring.destroy_retiring(txn, target.purpose(), now))?;
         let gone: Vec<String> = gone.iter().map(u32::to_string).collect();
         let (name, id) = (target.purpose().as_str(), job.id.clone());
-        event.note = Some(format!("{name} version {} destroyed by {id}: no references", gone.join(", ")));
+        event.note = Some(format!(
+            "{name} version {} destroyed by {id}: no references",
+            gone.join(", ")
+        ));
         job.state = JobState::Running;
         let rotating = Rotating::in_job(job)?;
         rotating.finished.push(Finished {
@@ -37,7 +40,11 @@ pub(super) async fn destroy(turn: &mut Turn, target: Target) -> Result<Stepped, 
             to: rotating.to,
         });
         rotating.plan.retain(|planned| *planned != target);
-        let next = if rotating.plan.is_empty() { Phase::Epoch } else { Phase::Renew };
+        let next = if rotating.plan.is_empty() {
+            Phase::Epoch
+        } else {
+            Phase::Renew
+        };
         rotating.rewind(next);
         Ok(())
     })
@@ -72,7 +79,9 @@ pub(super) async fn prepare_epoch(vault: &Arc<OpenVault>) -> Result<NextEpoch, E
         let escrow = has_living_backup(&vault, keyring.epoch())?;
         keyring.prepare_epoch(None, escrow).map_err(of_files)
     });
-    prepared.await.map_err(|error| Error::Internal(error.to_string()))?
+    prepared
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?
 }
 
 /// Files that cannot be written may be written later; the job then goes on.
@@ -144,7 +153,14 @@ fn text(job: &mut JobRecord, epoch: u32, log_size: u64) -> Result<String, Error>
     let finished = Rotating::in_job(job)?.finished.clone();
     let keys: Vec<String> = finished
         .iter()
-        .map(|done| format!("key {} from {} to {}\n", done.target.purpose().as_str(), done.from, done.to))
+        .map(|done| {
+            format!(
+                "key {} from {} to {}\n",
+                done.target.purpose().as_str(),
+                done.from,
+                done.to
+            )
+        })
         .collect();
     Ok(format!(
         "tessera rotation completed\njob {id}\n{}total {total}\nfailed {failed}\nreferences 0\nepoch {epoch}\nlog {log_size}\n",

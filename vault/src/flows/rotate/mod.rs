@@ -1,4 +1,4 @@
-//! Rotation of keys, online (ADR 0016): a new version becomes active, what refers to the old one is moved in small
+//! Rotation of keys, online (ADR 0014): a new version becomes active, what refers to the old one is moved in small
 //! batches, a scan proves that nothing is left, the old version is destroyed, and the epoch is replaced.
 //!
 //! Why the scan proves anything: transactions seal by the keyring in force and refuse what an earlier one sealed
@@ -14,6 +14,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use shared::vault_api::jobs::Rotation;
 
 pub use self::at_once::{Prepared, check, end_grace, prepare, take_effect};
@@ -23,6 +25,7 @@ use self::plan::Phase;
 use crate::audit::event::Operation;
 use crate::error::Error;
 use crate::flows::govern::Occasion;
+use crate::open_vault::OpenVault;
 use crate::records::Tx;
 use crate::work::{self, NewJob, Stepped, Turn, Work};
 
@@ -70,6 +73,20 @@ pub async fn step(turn: &mut Turn) -> Result<Stepped, Error> {
     }
 }
 
+impl OpenVault {
+    /// Puts in force what the store holds of the keyring, after a transaction changed it. Done on the commit thread once
+    /// more: whatever was sealed by the former keyring is committed by then, and a scan that begins now sees it.
+    ///
+    /// # Errors
+    /// The keyring does not open; the store's.
+    pub async fn exchange_keys(self: &Arc<Self>) -> Result<(), Error> {
+        let records = self.records.clone();
+        let refreshed = tokio::task::spawn_blocking(move || records.refresh_keys()).await;
+        refreshed.map_err(|error| Error::Internal(error.to_string()))??;
+        self.transact(|_| Ok(())).await
+    }
+}
+
 /// Makes the new version active, and puts it in force.
 async fn renew(turn: &mut Turn, target: Target) -> Result<Stepped, Error> {
     let counted = count(turn, target).await?;
@@ -78,7 +95,10 @@ async fn renew(turn: &mut Turn, target: Target) -> Result<Stepped, Error> {
     turn.commit_event(event, move |tx, job, event| {
         let renewed = tx.change_keys(|keyring, txn| keyring.renew(txn, target.purpose(), now))?;
         let (name, id) = (target.purpose().as_str(), job.id.clone());
-        event.note = Some(format!("{name} version {} to {} by {id}", renewed.from, renewed.to));
+        event.note = Some(format!(
+            "{name} version {} to {} by {id}",
+            renewed.from, renewed.to
+        ));
         (job.from_version, job.to_version) = (Some(renewed.from), Some(renewed.to));
         job.total += counted;
         let rotating = Rotating::in_job(job)?;

@@ -27,13 +27,31 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// What becomes of one value.
 enum Change {
     /// Another value in its place, if it is still what it was.
-    Replace { tree: Tree, key: Vec<u8>, before: Vec<u8>, after: Vec<u8> },
+    Replace {
+        tree: Tree,
+        key: Vec<u8>,
+        before: Vec<u8>,
+        after: Vec<u8>,
+    },
     /// A data key under the new KEK.
-    Rewrap { key: Vec<u8>, before: Vec<u8>, after: WrappedDataKey },
+    Rewrap {
+        key: Vec<u8>,
+        before: Vec<u8>,
+        after: WrappedDataKey,
+    },
     /// A new data key, and the card's fields under it.
-    Renew { before: Vec<u8>, stored: Box<Stored<Card>>, card: Box<Card>, after: WrappedDataKey },
+    Renew {
+        before: Vec<u8>,
+        stored: Box<Stored<Card>>,
+        card: Box<Card>,
+        after: WrappedDataKey,
+    },
     /// An index entry under the new key.
-    Index { before: Vec<u8>, old: Vec<u8>, new: Option<PanIndex> },
+    Index {
+        before: Vec<u8>,
+        old: Vec<u8>,
+        new: Option<PanIndex>,
+    },
 }
 
 /// Entries of a tree, judged.
@@ -83,7 +101,10 @@ pub(super) async fn step(turn: &mut Turn, rotating: &Rotating) -> Result<Stepped
 
 /// Reads the next entries and makes what takes their place.
 fn judge(vault: &OpenVault, rotating: &Rotating, tree: Tree, size: usize) -> Result<Batch, Error> {
-    let from = rotating.cursor.as_ref().map_or(Bound::Unbounded, |cursor| Bound::Excluded(cursor.0.as_slice()));
+    let from = rotating
+        .cursor
+        .as_ref()
+        .map_or(Bound::Unbounded, |cursor| Bound::Excluded(cursor.0.as_slice()));
     let entries = vault.surroundings.store.scan(tree, b"", from, size);
     let mut entries = entries.map_err(|error| Error::Store(error.to_string()))?;
     let complete = entries.len() < size;
@@ -97,7 +118,12 @@ fn judge(vault: &OpenVault, rotating: &Rotating, tree: Tree, size: usize) -> Res
     let complete = complete && fitting == entries.len();
     entries.truncate(fitting);
     let last = entries.last().map(|(key, _)| key.clone()).filter(|_| !complete);
-    let mut batch = Batch { last, seen: entries.len() as u64, changes: Vec::new(), failed: Vec::new() };
+    let mut batch = Batch {
+        last,
+        seen: entries.len() as u64,
+        changes: Vec::new(),
+        failed: Vec::new(),
+    };
     let target = rotating.target()?;
     for (key, value) in entries {
         if is_moved(target, rotating.to, &key, &value) {
@@ -106,7 +132,9 @@ fn judge(vault: &OpenVault, rotating: &Rotating, tree: Tree, size: usize) -> Res
         match change(vault, target, tree, (&key, &value)) {
             Ok(change) => batch.changes.extend(change),
             Err(error @ (Error::Corrupt(_) | Error::UnknownKeyVersion(_))) => {
-                batch.failed.push(Failed::of(&format!("{} {}", tree.name(), shown(&key)), &error));
+                batch
+                    .failed
+                    .push(Failed::of(&format!("{} {}", tree.name(), shown(&key)), &error));
             }
             // Changed between two readings: the next pass finds it.
             Err(Error::Raced) => {}
@@ -133,7 +161,12 @@ pub(super) fn is_moved(target: Target, to: u32, key: &[u8], value: &[u8]) -> boo
     version == Some(to)
 }
 
-fn change(vault: &OpenVault, target: Target, tree: Tree, (key, before): (&[u8], &[u8])) -> Result<Option<Change>, Error> {
+fn change(
+    vault: &OpenVault,
+    target: Target,
+    tree: Tree,
+    (key, before): (&[u8], &[u8]),
+) -> Result<Option<Change>, Error> {
     match target {
         Target::Records => reseal(vault, tree, key, before).map(Some),
         Target::CardKek => rewrap(vault, key, before).map(Some),
@@ -148,7 +181,12 @@ fn reseal(vault: &OpenVault, tree: Tree, key: &[u8], before: &[u8]) -> Result<Ch
     let plain = plain.map_err(|error| Error::of_opening(tree.name(), &error))?;
     let after = keyring.seal_record(tree, key, &plain);
     let after = after.map_err(|error| Error::Internal(error.to_string()))?;
-    Ok(Change::Replace { tree, key: key.to_vec(), before: before.to_vec(), after })
+    Ok(Change::Replace {
+        tree,
+        key: key.to_vec(),
+        before: before.to_vec(),
+        after,
+    })
 }
 
 /// The card that a data key is of: its program is part of the key's name.
@@ -165,7 +203,11 @@ fn rewrap(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Change, Error>
     let data_key = data_key.map_err(|error| Error::of_opening("data key", &error))?;
     let after = keyring.wrap_data_key(&card.program, &card.token, &data_key);
     let after = after.map_err(crate::flows::secrets::of_wrapping)?;
-    Ok(Change::Rewrap { key: key.to_vec(), before: before.to_vec(), after })
+    Ok(Change::Rewrap {
+        key: key.to_vec(),
+        before: before.to_vec(),
+        after,
+    })
 }
 
 /// A new data key for a card, and its fields under it.
@@ -185,7 +227,12 @@ fn renew(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Change, Error> 
             *next = Some(old.reseal(&new, field, was, sealed)?);
         }
     }
-    Ok(Change::Renew { before: before.to_vec(), stored: Box::new(stored), card: Box::new(card), after })
+    Ok(Change::Renew {
+        before: before.to_vec(),
+        stored: Box::new(stored),
+        card: Box::new(card),
+        after,
+    })
 }
 
 /// An index entry under the active key; none for a card whose number is gone.
@@ -197,7 +244,10 @@ fn index(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Option<Change>,
     let new = match number_of(vault, &token)? {
         Some(pan) => {
             let keyring = vault.keyring();
-            let keys: Vec<Vec<u8>> = keyring.fingerprints(pan.as_bytes()).map(|one| one.to_key()).collect();
+            let keys: Vec<Vec<u8>> = keyring
+                .fingerprints(pan.as_bytes())
+                .map(|one| one.to_key())
+                .collect();
             if !keys.iter().any(|own| own == key) {
                 return Err(Error::Corrupt("the entry is not of its card's number".to_owned()));
             }
@@ -205,7 +255,11 @@ fn index(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Option<Change>,
         }
         None => None,
     };
-    Ok(Some(Change::Index { before: before.to_vec(), old: key.to_vec(), new }))
+    Ok(Some(Change::Index {
+        before: before.to_vec(),
+        old: key.to_vec(),
+        new,
+    }))
 }
 
 /// A card's number; none when its secrets were destroyed.
@@ -232,7 +286,12 @@ fn apply(tx: &mut Tx<'_, '_>, change: Change) -> Result<bool, Error> {
         Ok(tx.get_sealed(tree, key)?.as_deref() == Some(before))
     };
     match change {
-        Change::Replace { tree, key, before, after } => {
+        Change::Replace {
+            tree,
+            key,
+            before,
+            after,
+        } => {
             let unchanged = is(tx, tree, &key, &before)?;
             if unchanged {
                 tx.put_sealed(tree, &key, after)?;
@@ -246,7 +305,12 @@ fn apply(tx: &mut Tx<'_, '_>, change: Change) -> Result<bool, Error> {
             }
             Ok(unchanged)
         }
-        Change::Renew { before, stored, card, after } => {
+        Change::Renew {
+            before,
+            stored,
+            card,
+            after,
+        } => {
             let key = card_key(&card.token);
             let unchanged = is(tx, Tree::DataKeys, &key, &before)? && tx.is_unchanged(&stored)?;
             if unchanged {

@@ -33,7 +33,11 @@ pub(super) async fn step(turn: &mut Turn, rotating: &Rotating) -> Result<Stepped
     Ok(Stepped::Did(0))
 }
 
-fn look(store: &crate::store::Store, rotating: &Rotating, tree: Tree) -> Result<(u64, Option<Vec<u8>>), Error> {
+fn look(
+    store: &crate::store::Store,
+    rotating: &Rotating,
+    tree: Tree,
+) -> Result<(u64, Option<Vec<u8>>), Error> {
     let from = rotating
         .cursor
         .as_ref()

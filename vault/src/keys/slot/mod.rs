@@ -36,6 +36,24 @@ use crate::environment::Environment;
 use crate::secret::{RandomFailed, SecretBytes};
 use crate::store::{EngineError, Entry, Store, Tree};
 
+/// How it is described in the inventory of cryptography.
+pub const SLOTS: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "root key",
+    algorithm: "Shamir over GF(256), or AES-256-GCM by a key in a PKCS#11 token",
+    source: "ADR 0009; PKCS#11 v3",
+    library: "own code; cryptoki",
+    names: &["AesKeyGen", "AesGcm"],
+};
+
+/// How it is described in the inventory of cryptography.
+pub const SLOT_MAC: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
+    purpose: "integrity of slots",
+    algorithm: "HMAC-SHA-256",
+    source: "FIPS 198-1",
+    library: "ring",
+    names: &["HMAC_SHA256"],
+};
+
 /// More slots than anybody keeps.
 pub const MAX_SLOTS: usize = 64;
 const MAC_BYTES: usize = 32;

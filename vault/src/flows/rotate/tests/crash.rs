@@ -13,7 +13,10 @@ async fn a_rotation_cut_short_after_every_step_comes_to_its_end() {
         let id = begin(&stage, rotation.clone()).await;
         let mut steps = 0;
         loop {
-            let mut turn = Turn::claim(&stage.vault, &id).await.unwrap().expect("nobody else runs it");
+            let mut turn = Turn::claim(&stage.vault, &id)
+                .await
+                .unwrap()
+                .expect("nobody else runs it");
             let stepped = crate::flows::rotate::step(&mut turn).await.unwrap();
             drop(turn);
             if stepped == Stepped::Ended {
@@ -24,7 +27,10 @@ async fn a_rotation_cut_short_after_every_step_comes_to_its_end() {
             (stage, ()) = stage.closed_for(|_| ()).await;
         }
         assert!(steps >= 6, "{rotation:?}: {steps} steps");
-        assert_eq!(crate::work::find(&stage.vault, &id).unwrap().state, JobState::Done);
+        assert_eq!(
+            crate::work::find(&stage.vault, &id).unwrap().state,
+            JobState::Done
+        );
         only_the_active_is_left(&stage.vault, purpose(&rotation));
         every_card_opens(&stage.vault, &cards);
         let files = stage.vault.surroundings.epoch.load().unwrap();
@@ -44,9 +50,9 @@ async fn a_change_of_the_keyring_that_was_not_put_in_force_is_found_at_the_next_
         if round % 4 == 3 {
             let next = keyring.prepare_epoch(None, false).unwrap();
             if round % 8 == 3 {
-                let changed = stage.vault.transact(move |tx| {
-                    tx.change_keys(|keyring, txn| keyring.replace_epoch(txn, &next, 7))
-                });
+                let changed = stage
+                    .vault
+                    .transact(move |tx| tx.change_keys(|keyring, txn| keyring.replace_epoch(txn, &next, 7)));
                 changed.await.unwrap();
             }
         } else {

@@ -153,7 +153,11 @@ async fn each_rotation_leaves_one_version_that_opens_everything() {
         assert_eq!(job.progress.failed, 0);
         only_the_active_is_left(&stage.vault, purpose(&rotation));
         every_card_opens(&stage.vault, &cards);
-        assert_eq!(stage.vault.keyring().epoch(), epoch + 1, "{rotation:?} replaces the epoch");
+        assert_eq!(
+            stage.vault.keyring().epoch(),
+            epoch + 1,
+            "{rotation:?} replaces the epoch"
+        );
         let note = job.completion.unwrap();
         let key = crate::audit::checkpoint::verifier_key(
             stage.vault.keyring().audit_key(),
@@ -176,7 +180,11 @@ async fn a_purge_replaces_kek_fingerprint_key_and_epoch() {
         approval: None,
         begun_at: stage.vault.surroundings.clock.now(),
     };
-    stage.vault.transact(move |tx| crate::work::begin(tx, new)).await.unwrap();
+    stage
+        .vault
+        .transact(move |tx| crate::work::begin(tx, new))
+        .await
+        .unwrap();
     let job = run_to_end(&stage.vault, &id).await.unwrap();
     assert_eq!(job.state, JobState::Done, "{job:?}");
     only_the_active_is_left(&stage.vault, KeyPurpose::CardKek);
@@ -191,13 +199,25 @@ async fn one_rotation_at_a_time_and_an_aborted_one_leaves_both_versions() {
     let cards = cards(&stage, 2).await;
     let id = begin(&stage, Rotation::CardKek).await;
     let second = stage.agree(Proposal::Rotate(Rotation::Records)).await;
-    assert!(matches!(second, Err(Error::Conflict { code: "JOB_RUNNING", .. })));
-    let mut turn = crate::work::Turn::claim(&stage.vault, &id).await.unwrap().unwrap();
+    assert!(matches!(
+        second,
+        Err(Error::Conflict {
+            code: "JOB_RUNNING",
+            ..
+        })
+    ));
+    let mut turn = crate::work::Turn::claim(&stage.vault, &id)
+        .await
+        .unwrap()
+        .unwrap();
     super::step(&mut turn).await.unwrap();
     stage.agree(Proposal::AbortJob(id.clone())).await.unwrap();
     assert!(matches!(super::step(&mut turn).await, Err(Error::Raced)));
     let keyring = stage.vault.keyring();
-    let states: Vec<KeyState> = keyring.versions(KeyPurpose::CardKek).map(|header| header.state).collect();
+    let states: Vec<KeyState> = keyring
+        .versions(KeyPurpose::CardKek)
+        .map(|header| header.state)
+        .collect();
     assert_eq!(states, [KeyState::Retiring, KeyState::Active]);
     every_card_opens(&stage.vault, &cards);
     // The next one takes both along.
@@ -238,17 +258,30 @@ async fn an_earlier_copy_of_the_store_stays_closed_to_todays_keys() {
         every_card_opens(&stage.vault, &cards);
 
         let today = stage.config().epoch_files();
-        let then: Vec<_> = today.iter().map(|path| earlier.directory.path().join(path.file_name().unwrap())).collect();
-        let refused = stage.open_copy(&earlier.directory.path().join("data"), today.clone()).await;
-        assert!(refused.is_err(), "{rotation:?}: today's epoch secret opened the earlier copy");
-        let opened = stage.open_copy(&earlier.directory.path().join("data"), then).await;
+        let then: Vec<_> = today
+            .iter()
+            .map(|path| earlier.directory.path().join(path.file_name().unwrap()))
+            .collect();
+        let refused = stage
+            .open_copy(&earlier.directory.path().join("data"), today.clone())
+            .await;
+        assert!(
+            refused.is_err(),
+            "{rotation:?}: today's epoch secret opened the earlier copy"
+        );
+        let opened = stage
+            .open_copy(&earlier.directory.path().join("data"), then)
+            .await;
         let opened = opened.expect("the control: the epoch secret of its time opens it");
         assert_eq!(content(&opened, &cards[0].0).unwrap(), cards[0].1);
 
         // The card of the copy with today's keyring: the key that it needs is gone.
         if rotation == Rotation::CardKek || rotation == Rotation::DataKeys {
             let card = opened.card_alone(&cards[0].0).unwrap().record;
-            let wrapped = opened.surroundings.store.get(Tree::DataKeys, card.token.as_str().as_bytes());
+            let wrapped = opened
+                .surroundings
+                .store
+                .get(Tree::DataKeys, card.token.as_str().as_bytes());
             let wrapped = wrapped.unwrap().unwrap();
             let keyring = stage.vault.keyring();
             let opened = crate::flows::secrets::CardSecrets::unwrap(&keyring, &card, wrapped);

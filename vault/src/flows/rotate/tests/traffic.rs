@@ -39,13 +39,17 @@ async fn set_pin(stage: &Stage, token: &CardToken, digits: &str) {
 async fn reveal(stage: &Stage, phone: &Phone, token: &CardToken) -> String {
     let request = stage.proven(phone, Op::Reveal, token).await;
     let event = stage.event(Operation::Reveal);
-    let answer = reveal::reveal(&stage.vault, event, token.clone(), request).await.unwrap();
+    let answer = reveal::reveal(&stage.vault, event, token.clone(), request)
+        .await
+        .unwrap();
     phone.open(&answer.payload)["cardNo"].as_str().unwrap().to_owned()
 }
 
 async fn erase(stage: &Stage, token: &CardToken) {
     let event = stage.event(Operation::Erase);
-    crate::flows::erase::erase(&stage.vault, event, token.clone()).await.unwrap();
+    crate::flows::erase::erase(&stage.vault, event, token.clone())
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +82,10 @@ async fn rotations_run_beside_issues_reveals_pins_and_erasures() {
         for card in &kept {
             let content = content(&stage.vault, &card.token).unwrap();
             assert_eq!(content.pan, card.pan.as_bytes());
-            assert_eq!(stage.vault.card_of_pan(&card.pan()).unwrap().as_ref(), Some(&card.token));
+            assert_eq!(
+                stage.vault.card_of_pan(&card.pan()).unwrap().as_ref(),
+                Some(&card.token)
+            );
         }
         for (index, last) in [(0, 10), (1, 11), (2, 7), (3, 8), (4, 9)] {
             let pin = content(&stage.vault, &kept[index].token).unwrap().pin;
@@ -98,13 +105,22 @@ async fn a_pin_that_is_set_in_between_wins() {
     let card = stage.card(&phone).await;
     let id = begin(&stage, Rotation::DataKeys).await;
     let mut turn = Turn::claim(&stage.vault, &id).await.unwrap().unwrap();
-    assert_eq!(crate::flows::rotate::step(&mut turn).await.unwrap(), Stepped::Did(0));
+    assert_eq!(
+        crate::flows::rotate::step(&mut turn).await.unwrap(),
+        Stepped::Did(0)
+    );
     // The batch is read; before its transaction runs, the commit thread sets the PIN.
     let mut rotating = turn.job().clone();
-    let rotating = crate::flows::rotate::Rotating::in_job(&mut rotating).unwrap().clone();
+    let rotating = crate::flows::rotate::Rotating::in_job(&mut rotating)
+        .unwrap()
+        .clone();
     let judged = crate::flows::rotate::moving::judged_for_test(&stage.vault, &rotating);
     set_pin(&stage, &card.token, "4711").await;
-    assert_eq!(judged.put_for_test(&stage.vault).await, 0, "the card was changed meanwhile");
+    assert_eq!(
+        judged.put_for_test(&stage.vault).await,
+        0,
+        "the card was changed meanwhile"
+    );
     let job = run_to_end(&stage.vault, &id).await.unwrap();
     assert_eq!(job.state, JobState::Done);
     let content = content(&stage.vault, &card.token).unwrap();
@@ -130,10 +146,19 @@ async fn nothing_new_refers_to_a_retiring_key() {
         renewed.await.unwrap();
         stage.vault.exchange_keys().await.unwrap();
     }
-    let put = stage.vault.transact(move |tx| tx.put_data_key(b"x", wrapped)).await;
+    let put = stage
+        .vault
+        .transact(move |tx| tx.put_data_key(b"x", wrapped))
+        .await;
     assert!(matches!(put, Err(Error::Raced)));
-    let put = stage.vault.transact(move |tx| tx.require_active(&fingerprint)).await;
+    let put = stage
+        .vault
+        .transact(move |tx| tx.require_active(&fingerprint))
+        .await;
     assert!(matches!(put, Err(Error::Raced)));
-    let put = stage.vault.transact(move |tx| tx.put_sealed(Tree::Orders, b"x", sealed)).await;
+    let put = stage
+        .vault
+        .transact(move |tx| tx.put_sealed(Tree::Orders, b"x", sealed))
+        .await;
     assert!(matches!(put, Err(Error::Raced)));
 }
