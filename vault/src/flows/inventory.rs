@@ -26,7 +26,7 @@ pub fn inventory(vault: &OpenVault) -> Result<KeyInventory, Error> {
     let keys = keyring
         .headers()
         .iter()
-        .filter(|header| header.id.purpose != KeyPurpose::Epoch)
+        .filter(|header| !matches!(header.id.purpose, KeyPurpose::Epoch | KeyPurpose::NextRoot))
         .map(|header| entry(&keyring, header, now, max_age_days))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(KeyInventory {

@@ -38,7 +38,7 @@ use crate::store::{EngineError, Entry, Store, Tree};
 
 /// How it is described in the inventory of cryptography.
 pub const SLOTS: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
-    purpose: "root key",
+    purpose: "root key, next-root",
     algorithm: "Shamir over GF(256), or AES-256-GCM by a key in a PKCS#11 token",
     source: "ADR 0009; PKCS#11 v3",
     library: "own code; cryptoki",
