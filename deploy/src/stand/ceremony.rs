@@ -53,11 +53,22 @@ impl Stand {
     /// # Errors
     /// When a share is refused.
     pub async fn unlock(&self) -> Result<()> {
+        self.unlock_at(&self.ports.vault_url()).await
+    }
+
+    /// The same at another process of the vault.
+    ///
+    /// # Errors
+    /// When a share is refused.
+    pub async fn unlock_at(&self, url: &str) -> Result<()> {
         for number in 1..=THRESHOLD {
             let share = self.share(number)?;
-            self.officer(number)?.give_share(&share).await?.expect(200)?;
+            self.officer_at(url, number)?
+                .give_share(&share)
+                .await?
+                .expect(200)?;
         }
-        let status: Status = self.officer(1)?.status().await?.expect(200)?.read_as()?;
+        let status: Status = self.officer_at(url, 1)?.status().await?.expect(200)?.read_as()?;
         ensure!(
             status.state == LockState::Unlocked,
             "the vault is still locked after {THRESHOLD} shares"

@@ -29,11 +29,13 @@ impl Stand {
 
     /// Writes both files; a test that changes the options calls it again before the next start.
     pub(super) fn write_configuration(&self) -> Result<()> {
-        write(&self.layout.vault_config, &self.vault_toml())?;
+        let vault = self.vault_toml(self.ports.vault, &self.layout.vault_data);
+        write(&self.layout.vault_config, &vault)?;
         write(&self.layout.gateway_config, &self.gateway_toml())
     }
 
-    fn vault_toml(&self) -> String {
+    /// The configuration of a vault process at a port, with a data directory of its own.
+    pub(super) fn vault_toml(&self, port: u16, data: &Path) -> String {
         let set = &self.certificates;
         format!(
             r#"environment = "development"
@@ -53,9 +55,9 @@ rsa_bits = {rsa_bits}
 
 [log]
 level = "info"
-{extra}"#,
-            port = self.ports.vault,
-            data = quoted(&self.layout.vault_data),
+{database}{extra}"#,
+            data = quoted(data),
+            database = self.vault_database(),
             certificate = quoted(&set.vault.certificate),
             key = quoted(&set.vault.key),
             ca = quoted(&set.internal_ca.certificate),
@@ -64,6 +66,18 @@ level = "info"
             partner_crl = quoted(&set.partner_crl),
             rsa_bits = self.options.jwe_rsa_bits,
             extra = self.options.vault_extra,
+        )
+    }
+
+    /// Processes that share a database share the epoch secret's files too.
+    fn vault_database(&self) -> String {
+        let Some(url) = &self.options.vault_database else {
+            return String::new();
+        };
+        format!(
+            "\n[store]\nengine = \"postgres\"\nurl = \"{url}\"\n\n[epoch]\nfiles = [{}, {}]\n",
+            quoted(&self.layout.root.join("epoch-1")),
+            quoted(&self.layout.root.join("epoch-2")),
         )
     }
 
@@ -193,6 +207,6 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -13,6 +13,7 @@ mod people;
 mod ports;
 mod process;
 mod ready;
+mod sibling;
 
 use anyhow::{Context, Result};
 use certs::{DevOptions, DevSet};
@@ -25,6 +26,7 @@ pub use officer_command::{OfficerCommand, Said};
 pub use options::{Database, Limits, StandOptions, demo_program};
 pub use ports::Ports;
 pub use process::{Lifetime, Process};
+pub use sibling::Sibling;
 
 /// A pair of binaries and everything they stand on.
 #[derive(Debug)]

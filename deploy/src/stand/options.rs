@@ -44,6 +44,8 @@ pub struct StandOptions {
     pub ports: Ports,
     /// The gateway's database.
     pub database: Database,
+    /// The vault's database: an empty one at this PostgreSQL URL, or none and its embedded engine.
+    pub vault_database: Option<String>,
     /// Bits of the vault's RSA key for payloads.
     pub jwe_rsa_bits: u32,
     /// The program, set up in the vault and named to the gateway.
@@ -92,6 +94,7 @@ impl StandOptions {
             dir: dir.to_owned(),
             ports: Ports::FREE,
             database: Database::Sqlite,
+            vault_database: None,
             jwe_rsa_bits: 2048,
             program,
             session_minutes: 10,

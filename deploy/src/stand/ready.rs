@@ -29,7 +29,7 @@ impl Stand {
     }
 }
 
-async fn answers(process: &Process, door: &Door, path: &str) -> Result<()> {
+pub(super) async fn answers(process: &Process, door: &Door, path: &str) -> Result<()> {
     let deadline = Instant::now() + READY_TIMEOUT;
     loop {
         let last = door.get(path).await;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::content::FullCard;
-use crate::pair::{Pair, engines, finished, report, run, scratch};
+use crate::pair::{Pair, engines, finished, report, run, scratch, vault_database};
 
 const CYCLES_VARIABLE: &str = "TESSERA_CRASH_CYCLES";
 const DEFAULT_CYCLES: u32 = 20;
@@ -83,6 +83,10 @@ async fn cycles(victim: Victim, database: Database) -> Result<()> {
         "PostgreSQL"
     };
     let mut options = StandOptions::for_tests(&scratch("crash")?)?;
+    if !matches!(database, Database::Sqlite) {
+        // Both on PostgreSQL, each with a database of its own.
+        options.vault_database = vault_database(&format!("crash_{victim:?}").to_lowercase()).await?;
+    }
     options.database = database;
     let mut pair = Pair::with(options).await?;
     let cycles = match std::env::var(CYCLES_VARIABLE) {

@@ -19,6 +19,7 @@ mod officer;
 mod operators;
 mod outage;
 mod pair;
+mod processes;
 mod proofs;
 mod raw;
 mod renewal;

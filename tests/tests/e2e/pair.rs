@@ -101,6 +101,17 @@ pub(crate) async fn engines(purpose: &str) -> Result<Vec<Database>> {
     Ok(engines)
 }
 
+/// An empty database for a vault, where there is a server.
+pub(crate) async fn vault_database(purpose: &str) -> Result<Option<String>> {
+    if std::env::var_os(POSTGRES_VARIABLE).is_none() {
+        return Ok(None);
+    }
+    match fresh_postgres(&format!("vault_{purpose}")).await? {
+        Database::Postgres(url) => Ok(Some(url)),
+        Database::Sqlite => Ok(None),
+    }
+}
+
 /// An empty database on the test server.
 async fn fresh_postgres(purpose: &str) -> Result<Database> {
     let server =

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vault::store::{
-    Batch, Begun, Engine, EngineError, Entry, MIN_CACHE_BYTES, SledEngine, Store, StoreOptions, Tree, Txn,
-    TxnError, View,
+    Batch, Begun, Engine, EngineChoice, EngineError, Entry, MIN_CACHE_BYTES, PostgresEngine, PostgresOptions,
+    SledEngine, Store, StoreOptions, Tree, Txn, TxnError, View,
 };
 
 use crate::random::Random;
@@ -22,6 +22,7 @@ use crate::random::Random;
 const DIRECTORY: &str = "STORE_CRASH_CHILD_DIRECTORY";
 const ACKED: &str = "STORE_CRASH_CHILD_ACKED";
 const CYCLE: &str = "STORE_CRASH_CHILD_CYCLE";
+const URL: &str = "STORE_CRASH_CHILD_URL";
 const DIE_AT: &str = "STORE_CRASH_CHILD_DIE_AT";
 
 const RECORD_TREES: [Tree; 4] = [Tree::DataKeys, Tree::Fingerprints, Tree::Idempotency, Tree::Audit];
@@ -37,6 +38,8 @@ pub(crate) struct Orders<'a> {
     pub(crate) cycle: u64,
     /// The point at which the child ends itself, as `Point:batch`.
     pub(crate) die_at: Option<String>,
+    /// The database, if the store is not embedded.
+    pub(crate) url: Option<&'a str>,
 }
 
 /// Starts the child and waits until it has checked the store; panics with its words if it found fault.
@@ -56,6 +59,9 @@ pub(crate) fn start(orders: &Orders<'_>) -> (Child, BufReader<ChildStdout>) {
         .env(ACKED, list.path())
         .env(CYCLE, orders.cycle.to_string())
         .stdout(Stdio::piped());
+    if let Some(url) = orders.url {
+        command.env(URL, url);
+    }
     if let Some(point) = &orders.die_at {
         command.env(DIE_AT, point);
     }
@@ -104,22 +110,28 @@ fn commits_until_it_is_killed() {
 }
 
 fn open(parent: &Path) -> Store {
-    let options = StoreOptions {
+    let mut options = StoreOptions {
         cache_bytes: MIN_CACHE_BYTES,
         ballast_bytes: 0,
         free_floor_bytes: 0,
         ..StoreOptions::new(parent.join("store"))
     };
+    if let Ok(url) = std::env::var(URL) {
+        options.engine = EngineChoice::Postgres(PostgresOptions::parse(&url, 2).unwrap());
+    }
     let die_at = std::env::var(DIE_AT).ok();
     Store::open_with(&options, |options| {
-        let sled = SledEngine::open(&options.directory, options.cache_bytes)?;
+        let inner: Arc<dyn Engine> = match &options.engine {
+            EngineChoice::Sled => Arc::new(SledEngine::open(&options.directory, options.cache_bytes)?),
+            EngineChoice::Postgres(postgres) => Arc::new(PostgresEngine::open(postgres)?),
+        };
         Ok(match die_at {
             Some(point) => Arc::new(DyingEngine {
-                inner: sled,
+                inner,
                 point,
                 batches: AtomicU64::new(0),
             }),
-            None => Arc::new(sled) as Arc<dyn Engine>,
+            None => inner,
         })
     })
     .unwrap()
@@ -245,9 +257,12 @@ fn as_number(bytes: &[u8]) -> u64 {
     u64::from_be_bytes(bytes.try_into().unwrap())
 }
 
+/// A sync takes some of these.
+const IN_THE_MIDST: std::time::Duration = std::time::Duration::from_micros(200);
+
 /// Ends its process with SIGKILL at a named point of a numbered batch.
 struct DyingEngine {
-    inner: SledEngine,
+    inner: Arc<dyn Engine>,
     point: String,
     batches: AtomicU64,
 }
@@ -283,16 +298,26 @@ impl Engine for DyingEngine {
     }
 
     fn write(&self, batch: &Arc<Batch>) -> Result<(), EngineError> {
-        self.batches.fetch_add(1, Ordering::SeqCst);
         self.pass("before-write");
         self.inner.write(batch)
     }
 
     fn sync(&self) -> Result<(), EngineError> {
         self.pass("before-sync");
-        self.inner.sync()?;
+        std::thread::scope(|scope| {
+            // In the midst of it: the disk is being waited for, or the server's word.
+            scope.spawn(|| {
+                std::thread::sleep(IN_THE_MIDST);
+                self.pass("in-sync");
+            });
+            self.inner.sync()
+        })?;
         self.pass("after-sync");
         Ok(())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
     }
 
     fn snapshot(&self) -> Result<Box<dyn View>, EngineError> {
@@ -300,7 +325,11 @@ impl Engine for DyingEngine {
     }
 
     fn begin(&self) -> Result<Begun<'_>, EngineError> {
-        self.inner.begin()
+        self.batches.fetch_add(1, Ordering::SeqCst);
+        self.pass("before-begin");
+        let begun = self.inner.begin()?;
+        self.pass("after-begin");
+        Ok(begun)
     }
 
     fn abandon(&self) {
@@ -309,12 +338,13 @@ impl Engine for DyingEngine {
 }
 
 /// Checks a store in a process of its own; panics if it found fault.
-pub(crate) fn verify(parent: &Path, acked: &[u64]) {
+pub(crate) fn verify(parent: &Path, acked: &[u64], url: Option<&str>) {
     let (mut process, _lines) = start(&Orders {
         parent,
         acked,
         cycle: 0,
         die_at: None,
+        url,
     });
     assert!(process.wait().unwrap().success(), "the check ended badly");
 }

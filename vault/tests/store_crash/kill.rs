@@ -5,22 +5,34 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::child::{self, Orders, acknowledged};
+use crate::engine::Engine;
 use crate::random::Random;
 use crate::{say, setting};
 
 #[test]
 fn nothing_acknowledged_is_lost_to_kills_at_random_moments() {
+    at_random_moments(Engine::Sled);
+}
+
+#[test]
+fn on_postgres_nothing_acknowledged_is_lost_to_kills_at_random_moments() {
+    at_random_moments(Engine::Postgres);
+}
+
+fn at_random_moments(engine: Engine) {
     let mut random = Random::seeded("kills");
     let cycles = setting("STORE_CRASH_CYCLES", 50);
     let home = tempfile::tempdir().unwrap();
     let mut parent = home.path().to_owned();
+    let Some(mut data) = engine.data() else { return };
     let started = Instant::now();
     let (mut acked, mut total) = (Vec::new(), 0);
     for cycle in 1..=cycles {
         // Every check walks the whole store: begin a new one now and then.
         if cycle % 10 == 1 {
-            child::verify(&parent, &acked);
+            child::verify(&parent, &acked, data.url());
             parent = home.path().join(cycle.to_string());
+            data = engine.data().unwrap();
             acked.clear();
         }
         let (mut process, mut lines) = child::start(&Orders {
@@ -28,6 +40,7 @@ fn nothing_acknowledged_is_lost_to_kills_at_random_moments() {
             acked: &acked,
             cycle,
             die_at: None,
+            url: data.url(),
         });
         let before = acked.len();
         let reader = thread::spawn(move || {
@@ -44,9 +57,9 @@ fn nothing_acknowledged_is_lost_to_kills_at_random_moments() {
         acked.extend(reader.join().unwrap());
         total += acked.len() - before;
     }
-    child::verify(&parent, &acked);
+    child::verify(&parent, &acked, data.url());
     say(&format!(
-        "{cycles} kills, {total} acknowledged commits, none lost, {:.0?}",
+        "{engine:?}: {cycles} kills, {total} acknowledged commits, none lost, {:.0?}",
         started.elapsed()
     ));
     assert!(total > 0, "no cycle got as far as a commit");
@@ -54,11 +67,28 @@ fn nothing_acknowledged_is_lost_to_kills_at_random_moments() {
 
 #[test]
 fn nothing_acknowledged_is_lost_to_kills_at_named_points() {
+    at_named_points(Engine::Sled);
+}
+
+#[test]
+fn on_postgres_nothing_acknowledged_is_lost_to_kills_at_named_points() {
+    at_named_points(Engine::Postgres);
+}
+
+fn at_named_points(engine: Engine) {
+    let Some(data) = engine.data() else { return };
     let home = tempfile::tempdir().unwrap();
     let mut acked = Vec::new();
     let mut cycle = 0;
     for batch in [1, 2, 7] {
-        for point in ["before-write", "before-sync", "after-sync"] {
+        for point in [
+            "before-begin",
+            "after-begin",
+            "before-write",
+            "before-sync",
+            "in-sync",
+            "after-sync",
+        ] {
             cycle += 1;
             let die_at = Some(format!("{point}:{batch}"));
             let (mut process, lines) = child::start(&Orders {
@@ -66,6 +96,7 @@ fn nothing_acknowledged_is_lost_to_kills_at_named_points() {
                 acked: &acked,
                 cycle,
                 die_at,
+                url: data.url(),
             });
             acked.extend(
                 lines
@@ -78,6 +109,6 @@ fn nothing_acknowledged_is_lost_to_kills_at_named_points() {
             );
         }
     }
-    child::verify(home.path(), &acked);
+    child::verify(home.path(), &acked, data.url());
     assert!(!acked.is_empty());
 }

@@ -1,6 +1,9 @@
 //! The store against crashes: real processes killed at random moments and at named points, power cut under an ext4
 //! volume, a volume that is full. What a process was told is there afterwards, whole; nothing half-done is.
 //!
+//! Kills meet both engines, PostgreSQL where `TESSERA_TEST_POSTGRES_URL` names a server; what its own disk does under a
+//! power cut is PostgreSQL's matter.
+//!
 //! `STORE_CRASH_CYCLES` (50), `STORE_POWER_CUTS` (20) and `STORE_CRASH_SEED` (random, printed) set how long and which.
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +12,7 @@
 )]
 
 mod child;
+mod engine;
 mod full;
 mod kill;
 mod power;

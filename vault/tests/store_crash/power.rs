@@ -23,7 +23,7 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
     for cycle in 1..=cuts {
         // Every check walks the whole store: begin a new one now and then.
         if cycle % 5 == 1 {
-            child::verify(volume.path(), &acked);
+            child::verify(volume.path(), &acked, None);
             drop(volume);
             volume = Volume::new(512).unwrap();
             acked.clear();
@@ -34,6 +34,7 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
             acked: &acked,
             cycle,
             die_at: None,
+            url: None,
         };
         let (mut process, mut lines) = child::start(&orders);
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -58,7 +59,7 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
         acked.extend(before_the_cut);
         volume.remount();
     }
-    child::verify(volume.path(), &acked);
+    child::verify(volume.path(), &acked, None);
     say(&format!(
         "{cuts} power cuts, {total} acknowledged commits, none lost, {:.0?}",
         started.elapsed()
