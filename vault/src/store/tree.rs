@@ -1,6 +1,6 @@
 //! The names of the store's trees. A tree is a key space of its own; its tag is on the disk and never changes meaning.
 
-/// A logical tree: a prefix in sled, a table on PostgreSQL.
+/// A logical tree: a prefix in sled, a column's value on PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Tree {
