@@ -27,6 +27,8 @@ pub fn path_of(name: &str) -> Result<PathBuf> {
     };
     let found = candidates.iter().find(|path| path.is_file());
     found.cloned().with_context(|| {
-        format!("no binary `{name}` at {candidates:?}; build it with `cargo build -p vault -p gateway`")
+        format!(
+            "no binary `{name}` at {candidates:?}; build it with `cargo build -p vault -p gateway -p certs`"
+        )
     })
 }

@@ -6,6 +6,7 @@
 mod blind;
 mod budgets;
 mod cards;
+mod ceremony;
 mod content;
 mod crashes;
 mod enrolment;

@@ -26,6 +26,8 @@ mod secrets;
 mod share;
 mod slots;
 mod standing;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod words;
 

@@ -95,20 +95,7 @@ mod tests {
     use shared::jwe::Sealer;
 
     use super::*;
-
-    fn key(directory: &Path) -> (PathBuf, RecipientKey) {
-        let authority =
-            certs::Authority::create(directory, certs::Ca::Internal, &shared::clock::Clock::System);
-        let profile =
-            certs::Profile::new(certs::Kind::Officer, Some("a".parse().unwrap()), Vec::new()).unwrap();
-        let pair = certs::PairPaths {
-            certificate: directory.join("a.pem"),
-            key: directory.join("a.key"),
-        };
-        authority.unwrap().issue(&profile).unwrap().write(&pair).unwrap();
-        let pem = std::fs::read(&pair.key).unwrap();
-        (pair.key, RecipientKey::from_pkcs8_pem(&pem).unwrap())
-    }
+    use crate::testing::recipient as key;
 
     #[test]
     fn a_share_is_read_clear_or_sealed() {

@@ -173,7 +173,9 @@ impl Slots {
         let vault = context.vault()?;
         match self {
             Self::List => {
-                let slots: Vec<SlotInfo> = vault.get(paths::SLOTS).await?;
+                let mut slots: Vec<SlotInfo> = vault.get(paths::SLOTS).await?;
+                // The newest last, next to the prompt; one that still waits for its custodians after all others.
+                slots.sort_by_key(|slot| (slot.state == SlotState::Pending, slot.created_at));
                 context.console.show(&slots, || list(&slots))
             }
             Self::Add { slot, replaces } => {

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub use trust::vault_trust;
+
 use crate::cli::Context;
 use crate::failure::Failure;
 

@@ -98,7 +98,11 @@ fn issued_at(attestation: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(claims.get("iat")?.as_i64()?).ok()
 }
 
-fn vault_trust((ca, crl): (PathBuf, Option<PathBuf>)) -> Result<VaultTrust, Failure> {
+/// The pinned CA, and its revocation list where one is named.
+///
+/// # Errors
+/// [`Failure::Usage`]: a file cannot be read.
+pub fn vault_trust((ca, crl): (PathBuf, Option<PathBuf>)) -> Result<VaultTrust, Failure> {
     let bad = |path: &Path, what: &str| Failure::usage(format!("{} holds no {what} in PEM", path.display()));
     let pem = files::read_text(&ca, MOST_TRUST_BYTES)?;
     let roots: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem.as_bytes())

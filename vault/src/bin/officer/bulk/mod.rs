@@ -1,5 +1,6 @@
 //! Cards by the thousand: files that come in sealed to the vault, and go out sealed to a recipient.
 
+mod seal;
 mod upload;
 
 use std::io::Write as _;
@@ -10,7 +11,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use shared::ids::{ApprovalToken, ProgramName};
 use shared::public_key::PublicKey;
-use shared::vault_api::bulk::{ExportPlan, ImportRow, ImportRows};
+use shared::vault_api::bulk::{ExportPlan, ImportBegun, ImportRow, ImportRows};
 use shared::vault_api::governance::Proposal;
 use shared::vault_api::jobs::Job;
 use shared::vault_api::paths;
@@ -29,6 +30,7 @@ const MOST_KEY_BYTES: u64 = 16 * 1024;
 /// Take in existing cards from a sealed file
 #[derive(Debug, Subcommand)]
 pub enum Import {
+    Seal(seal::Seal),
     /// Propose to take in the cards of a file
     ///
     /// Who: two registered officers: this proposes, the other approves, with the same file at hand.
@@ -88,6 +90,7 @@ impl Import {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let vault = context.vault()?;
         match self {
+            Self::Seal(seal) => seal.run(context).await,
             Self::Propose {
                 program,
                 file,
@@ -132,11 +135,17 @@ async fn upload(
     let answer = vault
         .stream(Method::POST, &paths::import_file(approval), prepare)
         .await?;
-    let job: Job = answer.json().await.map_err(|error| vault.broken_off(error))?;
+    let begun: ImportBegun = answer.json().await.map_err(|error| vault.broken_off(error))?;
     if watch {
+        let job: Job = vault.get(&paths::job(&begun.job)).await?;
         return follow::job(context, &vault, job).await;
     }
-    context.console.show(&job, || jobs::sheet(&job))
+    context.console.show(&begun, || {
+        format!(
+            "Begun as {}; `officer import rows {approval}` tells what became of each row.",
+            begun.job
+        )
+    })
 }
 
 fn row_line(row: &ImportRow) -> String {

@@ -1,10 +1,14 @@
 //! The officers' command line against the real vault: the words of `SECURITY.md` are what is run here.
 
+mod audit;
+mod bulk;
+mod work;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context, Result, ensure};
-use deploy::stand::{OfficerCommand, Stand, StandOptions};
+use deploy::stand::{OfficerCommand, Said, Stand, StandOptions};
 use serde_json::{Value, json};
 use shared::vault_api::governance::{Approval, ApprovalState, LockState, Program, Status};
 
@@ -29,10 +33,27 @@ fn on_a_vault(test: impl Future<Output = Result<()>>) {
     run(async { finished("a vault", test.await) });
 }
 
+/// `officer WORDS…` by the officer of that number, which must end with this code.
+async fn ran(stand: &Stand, number: usize, words: &[&str], code: i32) -> Result<Said> {
+    stand.officer_command(number, words)?.run().await?.expect(code)
+}
+
 /// Files a proposal as the first officer.
 async fn propose(stand: &Stand, words: &[&str]) -> Result<Approval> {
     let words = [words, &["--json"]].concat();
     stand.officer_command(1, &words)?.run().await?.expect(0)?.json()
+}
+
+/// What the second officer does with it.
+async fn approve(stand: &Stand, proposed: &Approval) -> Result<()> {
+    let words = [
+        "approvals",
+        "approve",
+        proposed.id.as_str(),
+        "--hash",
+        &proposed.hash,
+    ];
+    stand.officer_command(2, &words)?.run().await?.expect(0).map(drop)
 }
 
 #[test]
@@ -231,6 +252,14 @@ fn bad_input_gets_a_sentence_and_its_exit_code() {
             .expect(2)?
             .says("--vault is missing")?;
 
+        Ok(())
+    });
+}
+
+#[test]
+fn a_file_that_is_no_proposal_is_refused_before_the_vault_is_asked() {
+    on_a_vault(async {
+        let stand = open("officer-bad-files").await?;
         let propose = ["approvals", "propose", "-"];
         for (text, says) in [
             ("{", "is no proposal"),
