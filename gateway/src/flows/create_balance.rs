@@ -8,17 +8,19 @@ use crate::domain::kyc::KycStatus;
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
 use crate::services::Services;
+use crate::store::audit::{self, Stamp};
 use crate::store::idempotency::{Answer, Request};
 use crate::store::{balances, users};
 
-/// Creates the balance, in the program's currency if none is named; `render` writes the answer.
+/// Creates the balance, in the program's currency if none is named; `render` writes the answer. An operator's action comes
+/// with its stamp.
 ///
 /// # Errors
 /// `KYC_REQUIRED`, `TOO_MANY_BALANCES`.
 pub async fn create_balance(
     services: &Services,
     request: &Request,
-    user: UserId,
+    (user, stamp): (UserId, Option<&Stamp>),
     currency: Option<Currency>,
     render: impl FnOnce(&Balance) -> Result<Answer, Error>,
 ) -> Result<Answer, Error> {
@@ -40,6 +42,10 @@ pub async fn create_balance(
     let program = services.program_of(&user)?;
     let currency = currency.unwrap_or(program.currency);
     let balance = balances::insert(&mut tx, user.id, &program.name, currency, services.now()).await?;
+    let stamp = stamp
+        .cloned()
+        .map(|stamp| stamp.saying(format!("balance {}", balance.id.0)));
+    audit::write_done(&mut tx, stamp.as_ref(), services.now()).await?;
     let answer = render(&balance)?;
     claim.complete(&mut tx, &answer).await?;
     tx.commit().await?;

@@ -9,11 +9,13 @@ pub mod challenge_holder;
 pub mod claimed;
 pub mod create_activation_code;
 pub mod create_balance;
+pub mod decide_kyc;
 pub mod log_in;
 pub mod operators;
 pub mod pair_device;
 pub mod pin_hash;
 pub mod register_user;
+pub mod revoke_installation;
 mod secret;
 pub mod set_kyc;
 #[cfg(test)]

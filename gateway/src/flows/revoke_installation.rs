@@ -19,7 +19,9 @@ pub async fn revoke_installation(
 ) -> Result<(), Error> {
     let mut tx = services.db.begin().await?;
     if installations::revoke(&mut tx, user, id).await? {
-        let stamp = stamp.cloned().map(|stamp| stamp.saying(format!("installation {}", id.0)));
+        let stamp = stamp
+            .cloned()
+            .map(|stamp| stamp.saying(format!("installation {}", id.0)));
         audit::write_done(&mut tx, stamp.as_ref(), services.now()).await?;
     } else if !installations::belongs(&mut tx, user, id).await? {
         return Err(Code::NotFound.into());

@@ -49,7 +49,7 @@ pub async fn set_kyc(services: &Services, user: UserId, decision: &Decision) -> 
 }
 
 /// Makes the balance that a user has from the moment of acceptance, where the program wants it and there is none yet.
-async fn automatic_balance(services: &Services, tx: &mut Tx, user: UserId) -> Result<(), Error> {
+pub(super) async fn automatic_balance(services: &Services, tx: &mut Tx, user: UserId) -> Result<(), Error> {
     let user = users::find(tx, user).await?.ok_or(Code::NotFound)?;
     let program = services.program_of(&user)?;
     if program.automatic_balance && !balances::has_one_in(tx, user.id, program.currency).await? {

@@ -1,4 +1,4 @@
-//! Balances, on both channels.
+//! Balances, on every channel.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -13,7 +13,6 @@ use crate::domain::card::{Card, CardRules, MaskedCard};
 use crate::domain::lock::Party;
 use crate::domain::rule::Rule;
 use crate::error::{Code, Error};
-use crate::flows::cards::CardCaller;
 use crate::flows::create_balance::create_balance;
 use crate::store::{balances, cards};
 
@@ -71,7 +70,8 @@ pub(super) async fn create(mut customer: Customer) -> Result<HttpResponse, Error
     fields.finish(|| Some(()))?;
     let services = customer.services();
     let rules = rules(&customer)?;
-    let answer = create_balance(services, &request, customer.user.id, currency, |balance| {
+    let whose = (customer.user.id, customer.stamp.as_ref());
+    let answer = create_balance(services, &request, whose, currency, |balance| {
         json(
             StatusCode::CREATED,
             &BalanceView::of(balance, &[], customer.party, rules)?,
@@ -118,11 +118,5 @@ pub(super) async fn get(customer: Customer) -> Result<HttpResponse, Error> {
 }
 
 fn rules(customer: &Customer) -> Result<CardRules, Error> {
-    let caller = CardCaller::new(
-        customer.services(),
-        customer.user.clone(),
-        customer.party,
-        customer.actor.clone(),
-    )?;
-    Ok(caller.rules)
+    Ok(customer.card_caller()?.rules)
 }

@@ -22,6 +22,7 @@ use crate::domain::lock::Party;
 use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
 use crate::flows::begin_session::has_form_of_token;
+use crate::flows::cards::CardCaller;
 use crate::store::audit::Stamp;
 use crate::store::{idempotency, sessions, users};
 
@@ -123,6 +124,15 @@ impl Customer {
             stamp: Some(stamp),
             scope,
         }
+    }
+
+    /// Who asks about the customer's cards, and by which rules.
+    ///
+    /// # Errors
+    /// When the customer's program is not configured any more.
+    pub(super) fn card_caller(&self) -> Result<CardCaller, Error> {
+        let caller = CardCaller::new(self.services(), self.user.clone(), self.party, self.actor.clone())?;
+        Ok(caller.stamped(self.stamp.clone()))
     }
 
     /// The header `Holder-Proof`, passed on as it is. An operator has none: what a proof opens is never an operator's to

@@ -1,5 +1,6 @@
 //! Pages of lists: `?limit=&cursor=` → `items`, `nextCursor`. A cursor names the last item shown; callers take it as it is.
 
+use actix_web::web::Query;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -8,6 +9,11 @@ use super::body::Fields;
 use crate::domain::number::NUMBER_END;
 use crate::domain::rule::Rule;
 use crate::error::Error;
+
+const ONCE: Rule = Rule {
+    code: "UNKNOWN_PARAMETER",
+    message: "Takes each filter once, percent-encoded.",
+};
 
 /// Items when the caller does not say.
 const LIMIT_DEFAULT: u32 = 20;
@@ -79,6 +85,38 @@ impl Page {
         fields.finish(|| Some(page))
     }
 
+    /// Reads a query string that may name filters beside limit and cursor. Gives those that were named, each once, decoded.
+    ///
+    /// # Errors
+    /// As [`Page::of_query`]; a filter that comes twice, or cannot be decoded.
+    pub fn of_filtered(
+        query: &str,
+        limit_max: u32,
+        filters: &[&'static str],
+    ) -> Result<(Self, Vec<(&'static str, String)>), Error> {
+        let filter_of = |pair: &str| {
+            let name = pair.split('=').next().unwrap_or(pair);
+            filters.iter().copied().find(|filter| *filter == name)
+        };
+        let (named, rest): (Vec<_>, Vec<_>) = query.split('&').partition(|pair| filter_of(pair).is_some());
+        let page = Self::of_query(&rest.join("&"), limit_max)?;
+        let mut given = Vec::new();
+        let mut fields = Fields::empty();
+        let pairs = Query::<Vec<(String, String)>>::from_query(&named.join("&"));
+        for (name, value) in pairs.map(Query::into_inner).unwrap_or_default() {
+            match filters.iter().copied().find(|filter| *filter == name) {
+                Some(filter) if given.iter().all(|(earlier, _)| *earlier != filter) => {
+                    given.push((filter, value))
+                }
+                _ => fields.refuse("query", ONCE),
+            }
+        }
+        if given.len() != named.iter().filter(|pair| !pair.is_empty()).count() {
+            fields.refuse("query", ONCE);
+        }
+        fields.finish(|| Some((page, given)))
+    }
+
     /// How many rows to ask for: one more than wanted tells whether there are more.
     #[must_use]
     pub fn rows(self) -> i64 {
@@ -143,6 +181,19 @@ mod tests {
             "cursor=AAAAAAAAAAA",
             "offset=3",
         ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn filters_are_taken_once_and_decoded() {
+        let read = |query| Page::of_filtered(query, 100, &["email", "id"]);
+        let (page, given) = read("email=ada%2B1%40bank.example&limit=3&id=7").unwrap();
+        assert_eq!(page.limit, 3);
+        let expected = [("email", "ada+1@bank.example"), ("id", "7")];
+        assert_eq!(given, expected.map(|(name, value)| (name, value.to_owned())));
+        assert!(read("").unwrap().1.is_empty());
+        for bad in ["email=a&email=b", "name=x", "email=a&limit=0"] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

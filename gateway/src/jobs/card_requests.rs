@@ -75,7 +75,7 @@ mod tests {
         });
         let key = services.vault_key().unwrap();
         let mut tx = services.db.begin().await.unwrap();
-        let work = begin(&mut tx, card.id, None, key, task, services.now())
+        let work = begin(&mut tx, card.id, None, key, task, None, services.now())
             .await
             .unwrap();
         tx.commit().await.unwrap();

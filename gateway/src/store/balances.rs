@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::row::{get, named, parse};
 use super::{Sequence, StoreError, Tx, millis};
 use crate::domain::balance::{Balance, BalanceId, BalanceState, Sums};
+use crate::domain::operator::Scope;
 use crate::domain::user::UserId;
 
 fn of_row(row: &AnyRow) -> Result<Balance, StoreError> {
@@ -132,4 +133,33 @@ pub async fn count_open(connection: &mut AnyConnection, user: UserId) -> Result<
         .fetch_one(connection)
         .await?;
     get(&row, "open")
+}
+
+/// The sum of all user balances within a scope, in minor units, of each currency there is.
+///
+/// # Errors
+/// [`StoreError`] of the database, also for a sum beyond 64 bits.
+pub async fn sums(connection: &mut AnyConnection, scope: &Scope) -> Result<Vec<(Currency, i64)>, StoreError> {
+    let rows =
+        match scope.partner() {
+            None => sqlx::query(
+                "SELECT currency, CAST(SUM(credits_posted - debits_posted) AS BIGINT) AS users FROM balances \
+                 GROUP BY currency ORDER BY currency",
+            )
+            .fetch_all(connection)
+            .await?,
+            Some(partner) => {
+                sqlx::query(
+                    "SELECT b.currency, CAST(SUM(b.credits_posted - b.debits_posted) AS BIGINT) AS users \
+                 FROM balances b JOIN users u ON u.id = b.user_id WHERE u.partner = $1 \
+                 GROUP BY b.currency ORDER BY b.currency",
+                )
+                .bind(partner.as_str())
+                .fetch_all(connection)
+                .await?
+            }
+        };
+    rows.iter()
+        .map(|row| Ok((parse(row, "currency")?, get(row, "users")?)))
+        .collect()
 }

@@ -247,3 +247,87 @@ pub async fn key_revoked(tx: &mut Tx, id: InstallationId) -> Result<(), StoreErr
         .await?;
     Ok(())
 }
+
+/// An installation as it is listed.
+pub struct Listed {
+    /// The number.
+    pub id: InstallationId,
+    /// What the user calls the device.
+    pub device_name: Option<String>,
+    /// `ACTIVE` or `REVOKED`.
+    pub state: String,
+    /// When it was paired.
+    pub created_at: OffsetDateTime,
+}
+
+/// Installations of this user with numbers above `after`, in order; at most `most`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn of_user(
+    connection: &mut AnyConnection,
+    user: UserId,
+    after: i64,
+    most: i64,
+) -> Result<Vec<Listed>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, device_name, state, created_at FROM installations WHERE user_id = $1 AND id > $2 \
+         ORDER BY id LIMIT $3",
+    )
+    .bind(user.0)
+    .bind(after)
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Listed {
+                id: InstallationId(get(row, "id")?),
+                device_name: get(row, "device_name")?,
+                state: get(row, "state")?,
+                created_at: instant(get(row, "created_at")?)?,
+            })
+        })
+        .collect()
+}
+
+/// Revokes an installation of this user, with its sessions; its key is then due to be revoked in the vault. False when it
+/// is not in use, or not the user's.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn revoke(tx: &mut Tx, user: UserId, id: InstallationId) -> Result<bool, StoreError> {
+    let revoked = sqlx::query(
+        "UPDATE installations SET state = 'REVOKED', key_state = 'DUE' \
+         WHERE id = $1 AND user_id = $2 AND state = 'ACTIVE'",
+    )
+    .bind(id.0)
+    .bind(user.0)
+    .execute(&mut **tx)
+    .await?;
+    if revoked.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM sessions WHERE installation_id = $1")
+        .bind(id.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(true)
+}
+
+/// Whether the user has, or had, this installation.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn belongs(
+    connection: &mut AnyConnection,
+    user: UserId,
+    id: InstallationId,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT id FROM installations WHERE id = $1 AND user_id = $2")
+        .bind(id.0)
+        .bind(user.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.is_some())
+}

@@ -17,6 +17,8 @@ pub enum Source {
     Partner,
     /// The partner's own process decided.
     PartnerProcess,
+    /// An operator decided.
+    Operator,
 }
 
 impl Source {
@@ -25,6 +27,7 @@ impl Source {
             Self::User => "USER",
             Self::Partner => "PARTNER",
             Self::PartnerProcess => "PARTNER_PROCESS",
+            Self::Operator => "OPERATOR",
         }
     }
 }

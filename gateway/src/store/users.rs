@@ -283,18 +283,22 @@ pub async fn profile(connection: &mut AnyConnection, id: UserId) -> Result<Optio
     .bind(id.0)
     .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Profile {
-        user: user_of_row(&row, "id")?,
-        external_id: get(&row, "external_id")?,
-        email: get(&row, "email")?,
-        phone_number: get(&row, "phone_number")?,
-        first_name: get(&row, "first_name")?,
-        last_name: get(&row, "last_name")?,
-        date_of_birth: get(&row, "date_of_birth")?,
-        nationality: get(&row, "nationality")?,
-        address: address_of_row(&row)?,
-    }))
+    row.as_ref().map(profile_of_row).transpose()
+}
+
+/// Reads all columns of a [`Profile`].
+pub(super) fn profile_of_row(row: &AnyRow) -> Result<Profile, StoreError> {
+    Ok(Profile {
+        user: user_of_row(row, "id")?,
+        external_id: get(row, "external_id")?,
+        email: get(row, "email")?,
+        phone_number: get(row, "phone_number")?,
+        first_name: get(row, "first_name")?,
+        last_name: get(row, "last_name")?,
+        date_of_birth: get(row, "date_of_birth")?,
+        nationality: get(row, "nationality")?,
+        address: address_of_row(row)?,
+    })
 }
 
 /// The address on file of an active user.

@@ -3,6 +3,7 @@
 //! A module per theme. Most tests share one pair per engine; a test that kills, locks or reconfigures starts its own.
 //! PostgreSQL is used where `TESSERA_TEST_POSTGRES_URL` names a server; `tests/run` starts one.
 
+mod admin;
 mod blind;
 mod budgets;
 mod cards;

@@ -5,7 +5,7 @@ use shared::ids::{CardToken, HolderToken, IdempotencyKey};
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::cards::{
     CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally, OpenIssuePayload,
-    PrintCard, ProvenOperation, SealedAnswer, SetPin,
+    PrintCard, ProvenOperation, ResetCvvUnseen, SealedAnswer, SetPin,
 };
 use shared::vault_api::governance::Status;
 use shared::vault_api::holders::{
@@ -129,6 +129,17 @@ impl VaultClient {
         request: &ProvenOperation,
     ) -> Result<SealedAnswer, VaultError> {
         self.post(&paths::reset_cvv(card), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// A new CVV that nobody is told; the masked card, sealed to the caller.
+    pub async fn reset_cvv_unseen(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &ResetCvvUnseen,
+    ) -> Result<SealedAnswer, VaultError> {
+        self.post(&paths::reset_cvv_unseen(card), key, request, StatusCode::OK)
             .await
     }
 

@@ -186,6 +186,9 @@ pub struct CardRules {
     pub digital_first: bool,
     /// Who lifts reversible locks.
     pub lifting: LiftPolicy,
+    /// Whether an operator who asks may remove cards: not every role may. Of all that is done with cards this alone
+    /// depends on it.
+    pub operators_remove: bool,
 }
 
 /// Why a card does not permit an action now.
@@ -339,7 +342,11 @@ impl Standing {
     /// What `by` may do now: what the contract offers this party, less what state, type and program forbid.
     #[must_use]
     pub fn allowed_actions(self, by: Party, rules: CardRules) -> Vec<Action> {
-        let allowed = |action: &Action| action.is_offered_to(by) && self.permits(*action, by, rules).is_ok();
+        let withheld =
+            |action: Action| action == Action::Remove && by == Party::Operator && !rules.operators_remove;
+        let allowed = |action: &Action| {
+            action.is_offered_to(by) && !withheld(*action) && self.permits(*action, by, rules).is_ok()
+        };
         Action::ALL.into_iter().filter(allowed).collect()
     }
 

@@ -9,18 +9,22 @@ const RULES: [CardRules; 4] = [
     CardRules {
         digital_first: true,
         lifting: LiftPolicy::ByPlacer,
+        operators_remove: true,
     },
     CardRules {
         digital_first: true,
         lifting: LiftPolicy::AnyReversible,
+        operators_remove: true,
     },
     CardRules {
         digital_first: false,
         lifting: LiftPolicy::ByPlacer,
+        operators_remove: true,
     },
     CardRules {
         digital_first: false,
         lifting: LiftPolicy::AnyReversible,
+        operators_remove: true,
     },
 ];
 
@@ -286,6 +290,19 @@ fn allowed_actions_are_what_is_offered_and_permitted() {
                 action.is_offered_to(party) && card.permits(action, party, rules).is_ok()
             );
         }
+    });
+}
+
+#[test]
+fn an_operator_whose_role_may_not_remove_is_offered_everything_else() {
+    on_everything(|card, party, rules| {
+        let lesser = CardRules {
+            operators_remove: false,
+            ..rules
+        };
+        let mut expected = card.allowed_actions(party, rules);
+        expected.retain(|action| party != Party::Operator || *action != Action::Remove);
+        assert_eq!(card.allowed_actions(party, lesser), expected);
     });
 }
 

@@ -7,13 +7,14 @@
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 
 use super::answers::VaultsWord;
-use super::{answers, rules_of};
+use super::{answers, rules_for, rules_of};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::{Card, CardId, CardState, CardType, NewCard, Standing};
 use crate::domain::lock::Lock;
 use crate::error::{Code, Error};
 use crate::flows::attempt::Attempt;
 use crate::services::Services;
+use crate::store::audit::{self, Outcome};
 use crate::store::card_requests::{CardRequest, Task};
 use crate::store::idempotency::{self, Answer};
 use crate::store::{StoreError, Tx, card_requests, cards, orders, users};
@@ -102,9 +103,19 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
 /// The vault did nothing: neither does the gateway, and the client's key is free again.
 async fn give_up(services: &Services, work: &CardRequest) -> Result<(), Error> {
     let mut tx = services.db.begin().await?;
-    card_requests::strike(&mut tx, work.id).await?;
+    if card_requests::strike(&mut tx, work.id).await? {
+        note(services, &mut tx, work, Outcome::Refused).await?;
+    }
     idempotency::abandon(&mut tx, work.entry).await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// Writes down what came of an operator's action, in the transaction in which it is struck off.
+async fn note(services: &Services, tx: &mut Tx, work: &CardRequest, outcome: Outcome) -> Result<(), Error> {
+    if let Some(stamp) = &work.stamp {
+        audit::write(tx, stamp, outcome, services.now()).await?;
+    }
     Ok(())
 }
 
@@ -114,9 +125,17 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
     let outcome = match done {
         Done::Issued { card, issued } => issued_card(&mut tx, card, issued).await?,
         Done::Printed(sealed) => printed(services, &mut tx, work.card, sealed).await?,
-        Done::Locked(lock) => locked(services, &mut tx, ours, work.card, lock).await?,
+        Done::Locked(lock) => locked(services, &mut tx, ours, work, lock).await?,
         Done::Removed => removed(&mut tx, work.card).await?,
     };
+    if ours {
+        let came = if outcome.is_ok() {
+            Outcome::Done
+        } else {
+            Outcome::Refused
+        };
+        note(services, &mut tx, work, came).await?;
+    }
     let outcome = match outcome {
         Ok(answer) => Ok(idempotency::complete(&mut tx, work.entry, answer).await?),
         Err(verdict) => {
@@ -179,12 +198,13 @@ async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAns
 
 /// The state may have changed since the lock was asked for; it is judged again. A final lock loses only to removal and to
 /// another final lock.
-async fn locked(services: &Services, tx: &mut Tx, ours: bool, id: CardId, lock: Lock) -> Effect {
+async fn locked(services: &Services, tx: &mut Tx, ours: bool, work: &CardRequest, lock: Lock) -> Effect {
+    let id = work.card;
     let mut card = taken(tx, id).await?;
     let user = users::find(tx, card.user)
         .await?
         .ok_or(StoreError::Corrupt("a card's user is gone"))?;
-    let rules = rules_of(services.program_of(&user)?);
+    let rules = rules_for(rules_of(services.program_of(&user)?), work.stamp.as_ref());
     if ours {
         match card.standing.lock(lock, rules) {
             Ok(state) => card.standing.state = state,

@@ -228,7 +228,9 @@ async fn write_down(
         &card,
         call.issue(caller, members, false),
     ));
-    let work = card_requests::begin(&mut tx, id, claim.entry(), services.vault_key()?, task, now).await?;
+    let (key, stamp) = (services.vault_key()?, caller.stamp.clone());
+    let stamp = stamp.map(|stamp| stamp.about_card(id));
+    let work = card_requests::begin(&mut tx, id, claim.entry(), key, task, stamp, now).await?;
     tx.commit().await?;
     Ok(Ok(work))
 }

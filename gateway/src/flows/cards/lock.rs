@@ -11,6 +11,7 @@ use crate::error::{Code, Error};
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
+use crate::store::audit;
 use crate::store::card_requests::{self, FinalLock, Task};
 use crate::store::cards as card_rows;
 use crate::store::idempotency::{Answer, Request};
@@ -43,15 +44,22 @@ pub async fn lock(
         placed_at: now,
     };
     let state = card.standing.lock(asked, caller.rules)?;
+    let stamp = caller.stamp.clone();
+    let stamp = stamp.map(|stamp| {
+        stamp
+            .about_card(card.id)
+            .saying(format!("code {}", code.number()))
+    });
     if code.is_irreversible() && state != card.standing.state {
         let task = Task::Lock(FinalLock::new(card.token.clone(), asked, call(caller, code)));
-        let work =
-            card_requests::begin(&mut tx, card.id, claim.entry(), services.vault_key()?, task, now).await?;
+        let key = services.vault_key()?;
+        let work = card_requests::begin(&mut tx, card.id, claim.entry(), key, task, stamp, now).await?;
         tx.commit().await?;
         return carry_out(services, &work, Attempt::First).await;
     }
     let answer = set(&mut card, state, caller)?;
     card_rows::set_standing(&mut tx, card.id, card.standing).await?;
+    audit::write_done(&mut tx, stamp.as_ref(), now).await?;
     claim.complete(&mut tx, &answer).await?;
     tx.commit().await?;
     Ok(answer)

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod print;
 pub mod remove;
 pub mod reset_cvv;
+pub mod reset_cvv_unseen;
 pub mod reveal;
 pub mod set_pin;
 #[cfg(test)]
@@ -22,9 +23,11 @@ use shared::vault_api::Actor;
 use crate::config::Program;
 use crate::domain::card::{Card, CardId, CardRules, CardState};
 use crate::domain::lock::{LiftPolicy, Party};
+use crate::domain::operator::Permission;
 use crate::domain::user::User;
 use crate::error::{Code, Error};
 use crate::services::Services;
+use crate::store::audit::Stamp;
 use crate::store::cards;
 
 /// Who asks, and about whose cards.
@@ -37,6 +40,8 @@ pub struct CardCaller {
     pub rules: CardRules,
     /// What the vault is told of the caller.
     pub actor: Actor,
+    /// What an operator's action is called in the audit trail; none on other channels.
+    pub stamp: Option<Stamp>,
 }
 
 impl CardCaller {
@@ -51,7 +56,16 @@ impl CardCaller {
             party,
             rules,
             actor,
+            stamp: None,
         })
+    }
+
+    /// The same, as an action of an operator.
+    #[must_use]
+    pub fn stamped(mut self, stamp: Option<Stamp>) -> Self {
+        self.rules = rules_for(self.rules, stamp.as_ref());
+        self.stamp = stamp;
+        self
     }
 
     /// A card of the user's that the user is shown, or that was removed.
@@ -78,5 +92,15 @@ pub const fn rules_of(program: &Program) -> CardRules {
     CardRules {
         digital_first: program.digital_first,
         lifting,
+        operators_remove: true,
+    }
+}
+
+/// The rules as they are for the operator of this stamp, if it is one's.
+pub(super) fn rules_for(rules: CardRules, stamp: Option<&Stamp>) -> CardRules {
+    let role = stamp.and_then(Stamp::role);
+    CardRules {
+        operators_remove: role.is_none_or(|role| role.may(Permission::RemoveCard)),
+        ..rules
     }
 }

@@ -117,6 +117,7 @@ impl Order<'_> {
             claim.entry(),
             services.vault_key()?,
             task,
+            caller.stamp.clone(),
             now,
         )
         .await?))

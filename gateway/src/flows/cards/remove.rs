@@ -32,7 +32,8 @@ pub async fn remove(services: &Services, caller: &CardCaller, card: CardId) -> R
         card: card.token.clone(),
         call,
     });
-    let work = card_requests::begin(&mut tx, card.id, None, services.vault_key()?, task, now).await?;
+    let (key, stamp) = (services.vault_key()?, caller.stamp.clone());
+    let work = card_requests::begin(&mut tx, card.id, None, key, task, stamp, now).await?;
     tx.commit().await?;
     carry_out(services, &work, Attempt::First).await
 }

@@ -8,6 +8,7 @@ use shared::public_key::PublicKey;
 use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::{Recipient, ResetCvvUnseen};
 
+use super::answers::VaultsWord;
 use super::{CardCaller, answers, ask};
 use crate::domain::card::{Action, Card};
 use crate::error::Error;
@@ -91,5 +92,9 @@ async fn ask_vault(
         .reset_cvv_unseen(&key, &card.token, &operation)
         .await
         .map_err(|error| Attempt::of_claim(claim, services.now()).judge(error))?;
-    answers::sealed(&sealed.payload, sealed.vault_proof)
+    let word = VaultsWord {
+        vault_proof: sealed.vault_proof,
+        audit_index: sealed.audit_index,
+    };
+    answers::sealed(&sealed.payload, word)
 }

@@ -10,7 +10,7 @@ use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Claim, Request};
-use crate::store::{Tx, cards};
+use crate::store::{Tx, audit, cards};
 
 /// Unlocks a card.
 ///
@@ -30,7 +30,7 @@ pub async fn unlock(
     let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
     let (_, lifted) = taken.standing.unlock(caller.party, caller.rules)?;
     if !lifted.clears_pin_tries(caller.party) {
-        return lift(caller, tx, taken, &claim).await;
+        return lift(services, caller, tx, taken, &claim).await;
     }
     tx.commit().await?;
     let outcome = match clear_pin_tries(services, caller, &taken, request, &claim).await {
@@ -71,13 +71,22 @@ async fn lift_again(
 ) -> Result<Answer, Error> {
     let mut tx = services.db.begin().await?;
     let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
-    lift(caller, tx, taken, claim).await
+    lift(services, caller, tx, taken, claim).await
 }
 
-async fn lift(caller: &CardCaller, mut tx: Tx, mut card: Card, claim: &Claim) -> Result<Answer, Error> {
-    let (state, _) = card.standing.unlock(caller.party, caller.rules)?;
+async fn lift(
+    services: &Services,
+    caller: &CardCaller,
+    mut tx: Tx,
+    mut card: Card,
+    claim: &Claim,
+) -> Result<Answer, Error> {
+    let (state, lifted) = card.standing.unlock(caller.party, caller.rules)?;
     card.standing.state = state;
     cards::set_standing(&mut tx, card.id, card.standing).await?;
+    let stamp = caller.stamp.clone();
+    let stamp = stamp.map(|stamp| stamp.saying(format!("code {}", lifted.code.number())));
+    audit::write_done(&mut tx, stamp.as_ref(), services.now()).await?;
     let answer = answers::masked(&card, caller.party, caller.rules)?;
     claim.complete(&mut tx, &answer).await?;
     tx.commit().await?;

@@ -86,7 +86,7 @@ async fn a_user_has_only_so_many_balances() {
             .await
             .unwrap();
         let create = || async {
-            create_balance(services, &request(None), ada, None, |_| Ok(answer()))
+            create_balance(services, &request(None), (ada, None), None, |_| Ok(answer()))
                 .await
                 .map_err(|error| error.code())
         };
@@ -104,7 +104,7 @@ async fn a_balance_needs_an_established_identity_and_a_retry_makes_no_second_one
         let services = &stage.services;
         let ada = user(&services.db, "partner", 1).await;
         let create = |key: &'static str| async move {
-            create_balance(services, &request(Some(key)), ada, None, |balance| {
+            create_balance(services, &request(Some(key)), (ada, None), None, |balance| {
                 Ok(Answer {
                     body: balance.id.0.to_string().into_bytes(),
                     ..answer()

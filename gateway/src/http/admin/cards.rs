@@ -17,10 +17,7 @@ use crate::http::operator::OperatorCall;
 pub(super) async fn get(call: OperatorCall<ViewCards>) -> Result<HttpResponse, Error> {
     let (call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
-    send_json(
-        StatusCode::OK,
-        &MaskedCard::of(&card, caller.party, caller.rules),
-    )
+    send_json(StatusCode::OK, &MaskedCard::of(&card, caller.party, caller.rules))
 }
 
 /// `POST /admin/cards/{cardId}/cvv` → 200 JWE without the CVV.

@@ -93,10 +93,13 @@ pub(super) async fn get(call: OperatorCall<DecideKyc>) -> Result<HttpResponse, E
         .ok_or(Code::NotFound)?;
     let status = kyc_applications::decision(&mut read, &application).await?;
     drop(read);
-    let stamp = call.stamp().named("VIEW_KYC_APPLICATION").about_user(&profile.user);
+    let stamp = call
+        .stamp()
+        .named("VIEW_KYC_APPLICATION")
+        .about_user(&profile.user);
     note_view(services, &stamp).await?;
-    let data: Value = serde_json::from_str(&application.data)
-        .map_err(|_| Error::internal("an application is not JSON"))?;
+    let data: Value =
+        serde_json::from_str(&application.data).map_err(|_| Error::internal("an application is not JSON"))?;
     let view = WholeView {
         application: ApplicationView::of(&application, status.unwrap_or(KycStatus::InProgress)),
         data,

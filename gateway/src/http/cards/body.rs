@@ -24,6 +24,6 @@ pub(super) fn jwe(services: &Services, caller: &CardCaller, text: &str) -> Resul
 ///
 /// # Errors
 /// `VALIDATION_FAILED`.
-pub(super) fn none(fields: Fields) -> Result<(), Error> {
+pub(in crate::http) fn none(fields: Fields) -> Result<(), Error> {
     fields.finish(|| Some(()))
 }

@@ -1,7 +1,7 @@
-//! Doors to cards. Users and partners ask for the same things in the same words, so a door is written once and opened on
-//! both channels; what one channel lacks is left out of the table in `http`.
+//! Doors to cards. Users, partners and operators ask for the same things in the same words, so a door is written once and
+//! opened on each channel; what one channel lacks is left out of the table in `http`.
 
-mod body;
+pub(super) mod body;
 pub(super) mod challenge;
 pub(super) mod create_virtual;
 pub(super) mod list;
@@ -19,11 +19,13 @@ use actix_web::FromRequest;
 
 use super::call::Call;
 use super::caller::{Customer, PartnerCall, UserCall};
+use super::operator::OperatorCall;
 use crate::domain::card::{Card, CardId};
+use crate::domain::operator::Permitted;
 use crate::error::Error;
 use crate::flows::cards::CardCaller;
 
-/// A caller who may ask about a user's cards: the user, or the user's partner. Headers are judged before it is settled
+/// A caller who may ask about a user's cards: the user, the user's partner, or an operator. Headers are judged before it is settled
 /// whose cards these are.
 pub(super) trait CardCall: FromRequest + Deref<Target = Call> + 'static {
     /// Settles whose cards the path speaks of.
@@ -39,6 +41,12 @@ impl CardCall for UserCall {
     }
 }
 
+impl<P: Permitted> CardCall for OperatorCall<P> {
+    async fn customer(self) -> Result<Customer, Error> {
+        self.into_customer().await
+    }
+}
+
 impl CardCall for PartnerCall {
     async fn customer(self) -> Result<Customer, Error> {
         self.into_customer().await
@@ -46,14 +54,9 @@ impl CardCall for PartnerCall {
 }
 
 /// Settles whose cards the path speaks of, and by which rules.
-async fn settle<C: CardCall>(call: C) -> Result<(Customer, CardCaller), Error> {
+pub(super) async fn settle<C: CardCall>(call: C) -> Result<(Customer, CardCaller), Error> {
     let customer = call.customer().await?;
-    let caller = CardCaller::new(
-        customer.services(),
-        customer.user.clone(),
-        customer.party,
-        customer.actor.clone(),
-    )?;
+    let caller = customer.card_caller()?;
     Ok((customer, caller))
 }
 
@@ -61,6 +64,6 @@ async fn settle<C: CardCall>(call: C) -> Result<(Customer, CardCaller), Error> {
 ///
 /// # Errors
 /// `NOT_FOUND` for a card that is not the user's.
-async fn card(call: &Customer, caller: &CardCaller) -> Result<Card, Error> {
+pub(super) async fn card(call: &Customer, caller: &CardCaller) -> Result<Card, Error> {
     caller.card(call.services(), CardId(call.number("cardId")?)).await
 }

@@ -18,6 +18,7 @@ use crate::store::{Db, Sequence, balances, users};
 const RULES: CardRules = CardRules {
     digital_first: true,
     lifting: LiftPolicy::ByPlacer,
+    operators_remove: true,
 };
 
 /// A user of the sample program whose identity is established, with a balance.

@@ -1,6 +1,7 @@
 //! What flows do on a real database while the vault is away: nothing half-done, and what needs no vault goes on.
 
 mod standing;
+mod trail;
 
 use shared::public_key::PublicKey;
 use shared::vault_api::Channel;
@@ -150,7 +151,7 @@ impl Desk {
         };
         let task = Task::Issue(Issue::new(caller.user.holder.clone(), &card, call));
         let key = "vault-key".parse().unwrap();
-        card_requests::begin(&mut tx, card.id, entry, key, task, self.services().now())
+        card_requests::begin(&mut tx, card.id, entry, key, task, None, self.services().now())
             .await
             .unwrap();
         tx.commit().await.unwrap();

@@ -8,6 +8,7 @@ use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard}
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
+use super::audit::Stamp;
 use super::row::{get, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::balance::BalanceId;
@@ -31,6 +32,8 @@ pub struct CardRequest {
     pub vault_key: IdempotencyKey,
     /// What is asked of the vault, and what follows from it here.
     pub task: Task,
+    /// Which operator's action it is; none on other channels.
+    pub stamp: Option<Stamp>,
     /// When it was written down.
     pub began: OffsetDateTime,
 }
@@ -200,8 +203,15 @@ fn of_row(row: &AnyRow) -> Result<CardRequest, StoreError> {
         entry: get(row, "request_id")?,
         vault_key: parse(row, "vault_key")?,
         task: serde_json::from_str(&get::<String>(row, "task")?).map_err(|_| StoreError::Corrupt("task"))?,
+        stamp: stamp_of_row(row)?,
         began: instant(get(row, "created_at")?)?,
     })
+}
+
+fn stamp_of_row(row: &AnyRow) -> Result<Option<Stamp>, StoreError> {
+    get::<Option<String>>(row, "stamp")?
+        .map(|stamp| serde_json::from_str(&stamp).map_err(|_| StoreError::Corrupt("stamp")))
+        .transpose()
 }
 
 fn written(task: &Task) -> Result<String, StoreError> {
@@ -218,12 +228,13 @@ pub async fn begin(
     entry: Option<i64>,
     vault_key: IdempotencyKey,
     task: Task,
+    stamp: Option<Stamp>,
     now: OffsetDateTime,
 ) -> Result<CardRequest, StoreError> {
     let id = tx.next_number(Sequence::CardRequests).await?;
     sqlx::query(
-        "INSERT INTO card_requests (id, card_id, request_id, vault_key, task, next_try_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO card_requests (id, card_id, request_id, vault_key, task, next_try_at, created_at, stamp) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(id)
     .bind(card.0)
@@ -232,6 +243,13 @@ pub async fn begin(
     .bind(written(&task)?)
     .bind(millis(now + PATIENCE))
     .bind(millis(now))
+    .bind(
+        stamp
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()
+            .map_err(|_| StoreError::Corrupt("stamp"))?,
+    )
     .execute(&mut **tx)
     .await?;
     Ok(CardRequest {
@@ -240,6 +258,7 @@ pub async fn begin(
         entry,
         vault_key,
         task,
+        stamp,
         began: now,
     })
 }
@@ -314,177 +333,4 @@ pub async fn take_overdue(tx: &mut Tx, now: OffsetDateTime, most: i64) -> Result
 }
 
 #[cfg(test)]
-mod tests {
-    use shared::vault_api::{Actor, Channel};
-
-    use super::*;
-    use crate::store::cards::tests::{a_card, user_with_balance};
-    use crate::store::tests::{NOON, databases};
-
-    fn removal(card: &crate::domain::card::Card) -> Task {
-        let actor = Actor {
-            channel: Channel::Customers,
-            subject: None,
-            device: None,
-            trace_id: None,
-        };
-        Task::Remove(Remove {
-            card: card.token.clone(),
-            call: CardOperation { actor },
-        })
-    }
-
-    fn final_lock(card: &crate::domain::card::Card) -> (Lock, Task) {
-        let lock = Lock {
-            code: LockCode::CardStolen,
-            placed_by: Party::Partner,
-            placed_at: NOON,
-        };
-        let actor = Actor {
-            channel: Channel::Secure,
-            subject: None,
-            device: None,
-            trace_id: None,
-        };
-        let call = LockFinally {
-            code: lock.code.number(),
-            actor,
-        };
-        (lock, Task::Lock(FinalLock::new(card.token.clone(), lock, call)))
-    }
-
-    fn key(text: &str) -> IdempotencyKey {
-        text.parse().unwrap()
-    }
-
-    #[tokio::test]
-    async fn work_is_found_again_by_its_entry_and_struck_off_once() {
-        for test in databases().await {
-            let (user, balance) = user_with_balance(&test.db).await;
-            let card = a_card(&test.db, user, balance).await;
-            let (lock, task) = final_lock(&card);
-            let mut tx = test.db.begin().await.unwrap();
-            let begun = begin(&mut tx, card.id, Some(7), key("k"), task, NOON)
-                .await
-                .unwrap();
-            tx.commit().await.unwrap();
-
-            let mut tx = test.db.begin().await.unwrap();
-            assert!(resume(&mut tx, None, None, NOON).await.unwrap().is_none());
-            assert!(resume(&mut tx, Some(8), None, NOON).await.unwrap().is_none());
-            let found = resume(&mut tx, Some(7), None, NOON).await.unwrap().unwrap();
-            assert_eq!(
-                (found.id, found.card, found.entry),
-                (begun.id, card.id, Some(7)),
-                "{}",
-                test.engine
-            );
-            assert_eq!(found.vault_key, key("k"));
-            let Task::Lock(found_lock) = &found.task else {
-                panic!("another task")
-            };
-            assert_eq!(found_lock.lock().unwrap(), lock);
-            assert_eq!(found_lock.card(), &card.token);
-            assert!(strike(&mut tx, begun.id).await.unwrap(), "{}", test.engine);
-            assert!(!strike(&mut tx, begun.id).await.unwrap(), "{}", test.engine);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_row_that_cannot_be_read_holds_up_no_other() {
-        for test in databases().await {
-            let (user, balance) = user_with_balance(&test.db).await;
-            let card = a_card(&test.db, user, balance).await;
-            let mut tx = test.db.begin().await.unwrap();
-            let poison = begin(&mut tx, card.id, None, key("k"), removal(&card), NOON)
-                .await
-                .unwrap();
-            sqlx::query("UPDATE card_requests SET task = '{}'")
-                .execute(&mut *tx)
-                .await
-                .unwrap();
-            let sound = begin(&mut tx, card.id, None, key("k"), removal(&card), NOON)
-                .await
-                .unwrap();
-            let taken = take_overdue(&mut tx, NOON + PATIENCE, 9).await.unwrap();
-            let (mut read, mut unreadable) = (Vec::new(), Vec::new());
-            for work in taken {
-                match work {
-                    Ok(work) => read.push(work.id),
-                    Err((id, _)) => unreadable.push(id),
-                }
-            }
-            assert_eq!(
-                (read, unreadable),
-                (vec![sound.id], vec![poison.id]),
-                "{}",
-                test.engine
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn the_job_keeps_off_what_the_client_has_taken_up_again() {
-        for test in databases().await {
-            let (user, balance) = user_with_balance(&test.db).await;
-            let card = a_card(&test.db, user, balance).await;
-            let mut tx = test.db.begin().await.unwrap();
-            begin(&mut tx, card.id, Some(7), key("k"), removal(&card), NOON)
-                .await
-                .unwrap();
-            let later = NOON + Duration::seconds(59);
-            let work = resume(&mut tx, Some(7), None, later).await.unwrap().unwrap();
-            assert_eq!(work.began, NOON);
-            for (at, count) in [(NOON + PATIENCE, 0), (later + PATIENCE, 1)] {
-                let taken = take_overdue(&mut tx, at, 9).await.unwrap();
-                assert_eq!(taken.len(), count, "{}", test.engine);
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn the_job_takes_what_is_overdue_and_not_again_at_once() {
-        for test in databases().await {
-            let (user, balance) = user_with_balance(&test.db).await;
-            let card = a_card(&test.db, user, balance).await;
-            let mut tx = test.db.begin().await.unwrap();
-            for age in 0..3 {
-                let at = NOON + Duration::seconds(age);
-                begin(&mut tx, card.id, None, key("k"), removal(&card), at)
-                    .await
-                    .unwrap();
-            }
-            let due = NOON + PATIENCE;
-            assert!(
-                take_overdue(&mut tx, due - Duration::seconds(1), 9)
-                    .await
-                    .unwrap()
-                    .is_empty()
-            );
-            assert_eq!(
-                take_overdue(&mut tx, due + Duration::seconds(1), 9)
-                    .await
-                    .unwrap()
-                    .len(),
-                2
-            );
-            assert_eq!(
-                take_overdue(&mut tx, due + Duration::seconds(2), 9)
-                    .await
-                    .unwrap()
-                    .len(),
-                1
-            );
-            assert!(
-                take_overdue(&mut tx, due + Duration::seconds(2), 9)
-                    .await
-                    .unwrap()
-                    .is_empty()
-            );
-            let again = take_overdue(&mut tx, due + PATIENCE + Duration::seconds(9), 2)
-                .await
-                .unwrap();
-            assert_eq!(again.len(), 2, "{}", test.engine);
-        }
-    }
-}
+mod tests;
