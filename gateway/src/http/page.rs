@@ -27,6 +27,9 @@ pub struct Page {
     pub limit: u32,
 }
 
+/// Filters that were named, each with its value.
+pub type Filters = Vec<(&'static str, String)>;
+
 /// A part of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,7 +96,7 @@ impl Page {
         query: &str,
         limit_max: u32,
         filters: &[&'static str],
-    ) -> Result<(Self, Vec<(&'static str, String)>), Error> {
+    ) -> Result<(Self, Filters), Error> {
         let filter_of = |pair: &str| {
             let name = pair.split('=').next().unwrap_or(pair);
             filters.iter().copied().find(|filter| *filter == name)

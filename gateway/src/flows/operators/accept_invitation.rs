@@ -82,12 +82,12 @@ pub async fn accept(
     operators::set_password(&mut tx, id, &password_hash).await?;
     operators::set_state(&mut tx, id, OperatorState::Active).await?;
     operators::use_step(&mut tx, id, step).await?;
-    let (codes, hashes) = second_factor::recovery_codes(services)?;
-    operators::set_recovery_codes(&mut tx, id, &hashes).await?;
+    let codes = second_factor::recovery_codes(services)?;
+    operators::set_recovery_codes(&mut tx, id, &codes.hashes).await?;
     let stamp = Stamp::by(&operator, "ACCEPT_INVITATION")
         .about_operator(id, &operator.scope)
         .in_trace(trace);
     audit::write(&mut tx, &stamp, Outcome::Done, now).await?;
     tx.commit().await?;
-    Ok(codes)
+    Ok(codes.shown)
 }

@@ -39,8 +39,8 @@ pub async fn create(services: &Services, new: Invitation, password: Password) ->
     operators::set_secret(&mut tx, operator.id, &sealed).await?;
     operators::set_password(&mut tx, operator.id, &password_hash).await?;
     operators::set_state(&mut tx, operator.id, OperatorState::Active).await?;
-    let (recovery_codes, hashes) = second_factor::recovery_codes(services)?;
-    operators::set_recovery_codes(&mut tx, operator.id, &hashes).await?;
+    let codes = second_factor::recovery_codes(services)?;
+    operators::set_recovery_codes(&mut tx, operator.id, &codes.hashes).await?;
     let stamp = Stamp::by_command_line("CREATE_OPERATOR")
         .about_operator(operator.id, &operator.scope)
         .saying(operator.role.as_str());
@@ -49,6 +49,6 @@ pub async fn create(services: &Services, new: Invitation, password: Password) ->
     Ok(Created {
         uri: Zeroizing::new(secret.uri(&operator.login, operator.scope.partner())),
         operator,
-        recovery_codes,
+        recovery_codes: codes.shown,
     })
 }

@@ -33,14 +33,22 @@ pub(super) fn open(services: &Services, id: OperatorId, sealed: &[u8]) -> Result
         .map_err(|_| Error::internal("a second factor's secret has another length"))
 }
 
-/// Fresh recovery codes: as they are shown, and their hashes to keep. With 80 random bits each they need no slow hash.
-pub(super) fn recovery_codes(services: &Services) -> Result<(Vec<Zeroizing<String>>, Vec<[u8; 32]>), Error> {
-    let mut codes = Vec::with_capacity(RECOVERY_CODES);
+/// Recovery codes of an operator.
+pub(super) struct RecoveryCodes {
+    /// As they are shown, once.
+    pub(super) shown: Vec<Zeroizing<String>>,
+    /// As they are kept. With 80 random bits each they need no slow hash.
+    pub(super) hashes: Vec<[u8; 32]>,
+}
+
+/// Fresh recovery codes.
+pub(super) fn recovery_codes(services: &Services) -> Result<RecoveryCodes, Error> {
+    let mut shown = Vec::with_capacity(RECOVERY_CODES);
     for _ in 0..RECOVERY_CODES {
-        codes.push(CodeParts::fresh(services)?.shown());
+        shown.push(CodeParts::fresh(services)?.shown());
     }
-    let hashes = codes.iter().map(|code| hash(code.as_bytes())).collect();
-    Ok((codes, hashes))
+    let hashes = shown.iter().map(|code| hash(code.as_bytes())).collect();
+    Ok(RecoveryCodes { shown, hashes })
 }
 
 /// The hash of a recovery code as people type it; none for what cannot be one.
