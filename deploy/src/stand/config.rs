@@ -112,16 +112,7 @@ url = "{database}"
 [sessions]
 minutes = {minutes}
 
-[operators]
-key_file = {operators_key}
-session_minutes = {minutes}
-
-[mail]
-host = "127.0.0.1"
-port = {mail_port}
-tls = "none"
-from = "Tessera <noreply@tessera.example>"
-{limits}
+{operators}{limits}
 [[programs]]
 name = "{program}"
 partner = "{partner}"
@@ -148,14 +139,32 @@ rsa_oaep_sha1 = true
             crl = quoted(&set.internal_crl),
             database = self.database_url(),
             minutes = self.options.session_minutes,
-            operators_key = quoted(&self.layout.operators_key),
-            mail_port = self.options.mail_port,
+            operators = self.operators_toml(),
             limits = limits(self.options.limits),
             program = program.name,
             partner = program.partner,
             currency = program.currency,
             digital_first = program.digital_first,
             extra = self.options.gateway_extra,
+        )
+    }
+
+    /// Operators, and the mail server through which they are written to.
+    fn operators_toml(&self) -> String {
+        format!(
+            r#"[operators]
+key_file = {key}
+session_minutes = {minutes}
+
+[mail]
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+from = "Tessera <noreply@tessera.example>"
+"#,
+            key = quoted(&self.layout.operators_key),
+            minutes = self.options.session_minutes,
+            port = self.options.mail_port,
         )
     }
 

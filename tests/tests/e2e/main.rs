@@ -4,6 +4,7 @@
 //! PostgreSQL is used where `TESSERA_TEST_POSTGRES_URL` names a server; `tests/run` starts one.
 
 mod admin;
+mod admin_desk;
 mod blind;
 mod budgets;
 mod cards;
