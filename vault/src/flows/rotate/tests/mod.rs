@@ -4,6 +4,7 @@
 mod at_once;
 mod bad;
 mod crash;
+mod rate;
 mod traffic;
 
 use std::collections::BTreeMap;
