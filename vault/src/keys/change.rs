@@ -13,6 +13,8 @@ use crate::crypto::CryptoError;
 use crate::secret::SecretBytes;
 use crate::store::{Tree, Txn};
 
+type UnwrappedKey = (KeyHeader, Zeroizing<Vec<u8>>);
+
 /// A change from one version to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewed {
@@ -157,11 +159,7 @@ impl Keyring {
             .filter(move |header| header.id.purpose == purpose)
     }
 
-    fn of_purpose(
-        &self,
-        txn: &mut Txn<'_>,
-        purpose: KeyPurpose,
-    ) -> Result<Vec<(KeyHeader, Zeroizing<Vec<u8>>)>, KeyringError> {
+    fn of_purpose(&self, txn: &mut Txn<'_>, purpose: KeyPurpose) -> Result<Vec<UnwrappedKey>, KeyringError> {
         let prefix = [purpose.as_str().as_bytes(), b"/"].concat();
         let mut keys = Vec::new();
         for (store_key, record) in txn.scan(Tree::Keks, &prefix, Bound::Unbounded, MAX_KEYS)? {

@@ -102,7 +102,7 @@ impl RootKey {
         work: impl FnOnce(SealingKey<'_>) -> Result<T, CryptoError>,
     ) -> Result<T, CryptoError> {
         let mut key = Zeroizing::new([0; 32]);
-        kdf::derive(self.expose(), b"", ESCROW_LABEL, &mut *key)?;
+        kdf::derive(self.expose(), b"", ESCROW_LABEL, &mut key)?;
         work(SealingKey {
             format: Format::Derived,
             environment,
