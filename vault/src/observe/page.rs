@@ -64,6 +64,9 @@ pub fn render(process: &Process, vault: Option<&OpenVault>) -> Result<String, fm
     stock::store(&mut page, &surroundings.store);
     if let Some(vault) = vault {
         stock::registers(&mut page, vault);
+        stock::keys(&mut page, vault);
+        stock::jobs(&mut page, vault);
+        stock::backups(&mut page, vault);
         stock::waiting(&mut page, vault);
     }
     let mut text = String::new();

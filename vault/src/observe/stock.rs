@@ -1,12 +1,17 @@
 //! What is counted when somebody asks: the state as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
+use shared::vault_api::jobs::Job;
+
 use super::page::Page;
+use crate::flows::backup::BackupRecord;
 use crate::flows::pending_keys;
+use crate::keys::header::{KeyHeader, KeyState};
 use crate::open_vault::{OpenVault, Surroundings};
 use crate::store::{Store, Tree};
+use crate::work;
 
 /// So many entries of one kind are counted; there is an alarm long before.
 const MOST_COUNTED: usize = 10_000;
@@ -68,6 +73,76 @@ pub(super) fn registers(page: &mut Page, vault: &OpenVault) {
             .into_iter()
             .map(|(role, count)| (vec![("role", role.to_owned())], count)),
     );
+}
+
+/// Ages and uses of keys, and the epoch.
+pub(super) fn keys(page: &mut Page, vault: &OpenVault) {
+    let (keyring, now) = (vault.keyring(), vault.now());
+    page.gauge("epoch", "The number of the epoch", keyring.epoch());
+    let labels = |header: &KeyHeader| {
+        let state = match header.state {
+            KeyState::Active => "active",
+            KeyState::Retiring => "retiring",
+            KeyState::Grace { .. } => "grace",
+            KeyState::Destroyed { .. } => "destroyed",
+        };
+        vec![
+            ("purpose", header.id.purpose.as_str().to_owned()),
+            ("version", header.id.version.to_string()),
+            ("state", state.to_owned()),
+        ]
+    };
+    let ages = keyring
+        .headers()
+        .iter()
+        .map(|header| (labels(header), now.saturating_sub(header.created_at)));
+    page.gauges("key_age_seconds", "Seconds since a key version was made", ages);
+    let uses = keyring
+        .headers()
+        .iter()
+        .map(|header| (labels(header), keyring.uses().of(header.id)));
+    page.gauges(
+        "key_uses",
+        "How often a key version has sealed or wrapped (SP 800-38D)",
+        uses,
+    );
+    page.gauge("key_most_uses", "How often it may", keyring.uses().limit());
+}
+
+/// Long work: that which has not ended, and the last of each kind that has.
+pub(super) fn jobs(page: &mut Page, vault: &OpenVault) {
+    let Ok(jobs) = work::list(vault) else { return };
+    let mut seen = HashSet::new();
+    // Newest first: of several ended ones the first is shown.
+    let shown: Vec<_> = jobs.into_iter().filter(|job| seen.insert(job.kind)).collect();
+    let each = |value: fn(&Job) -> u64| {
+        let labels = |job: &Job| vec![("kind", format!("{:?}", job.kind)), ("state", format!("{:?}", job.state))];
+        shown.iter().map(|job| (labels(job), value(job))).collect::<Vec<_>>()
+    };
+    page.gauges("job_items", "Items of the latest job of a kind", each(|job| job.progress.total));
+    page.gauges("job_items_done", "Items that are done", each(|job| job.progress.done));
+    page.gauges("job_items_failed", "Items that failed", each(|job| job.progress.failed));
+    page.gauges("job_rate", "Items a second", each(|job| job.progress.rate));
+}
+
+/// Backups whose life has not ended.
+pub(super) fn backups(page: &mut Page, vault: &OpenVault) {
+    let now = vault.surroundings.clock.now();
+    let Ok(records) = vault
+        .records
+        .scan_readable::<BackupRecord>(b"", Bound::Unbounded, MOST_COUNTED)
+    else {
+        return;
+    };
+    let alive: Vec<_> = records.iter().filter(|record| record.is_alive() && record.whole).collect();
+    page.gauge("backups", "Backups whose life has not ended", alive.len());
+    if let Some(newest) = alive.iter().map(|record| record.backup.made_at).max() {
+        page.gauge(
+            "backup_age_seconds",
+            "Seconds since the newest backup was made",
+            (now - newest).whole_seconds(),
+        );
+    }
 }
 
 /// What waits for people or for its time. A figure that cannot be read is left out: its absence is the alarm.
