@@ -8,7 +8,7 @@ use crate::audit::event::{Event, Operation, Outcome};
 use crate::error::Error;
 use crate::keys::root::RootKey;
 use crate::keys::slot::key_file::{self, KeyFileError};
-use crate::keys::slot::pkcs11::{self, HsmError};
+use crate::keys::slot::pkcs11::{self, HsmError, TOKEN_PATIENCE};
 use crate::keys::slot::unlock::Opened;
 use crate::keys::slot::{Keeping, Slot};
 
@@ -86,10 +86,6 @@ impl Process {
         if self.alone.state().ended || self.vault.load().is_some() {
             return Ok(false);
         }
-        let mut unwritten = self.opening.lock().await;
-        if self.vault.load().is_some() {
-            return Ok(false);
-        }
         self.look_at_slots()?;
         let slots = self.session().slots().to_vec();
         for slot in slots
@@ -97,7 +93,13 @@ impl Process {
             .filter(|slot| slot.is_active() && slot.threshold().is_none())
         {
             let id = slot.id;
-            match self.open_slot(slot).await? {
+            let tried = self.open_slot(slot).await?;
+            // Only now: custodians do not wait for a token.
+            let mut unwritten = self.opening.lock().await;
+            if self.alone.state().ended || self.vault.load().is_some() {
+                return Ok(false);
+            }
+            match tried {
                 Ok(root) => {
                     let opened = Opened {
                         root,
@@ -135,6 +137,10 @@ impl Process {
 
     async fn open_slot(&self, slot: Slot) -> Result<Result<RootKey, Trouble>, Error> {
         let (environment, hsm) = (self.environment, self.surroundings.hsm.clone());
+        let token = match &slot.keeping {
+            Keeping::Pkcs11 { token, .. } => token.clone(),
+            Keeping::KeyFile { .. } | Keeping::Shamir { .. } => String::new(),
+        };
         let open = move || match &slot.keeping {
             Keeping::Pkcs11 { .. } => {
                 let hsm = hsm.ok_or(HsmError::NotConfigured)?;
@@ -142,7 +148,13 @@ impl Process {
             }
             Keeping::KeyFile { .. } | Keeping::Shamir { .. } => Ok(key_file::open(environment, &slot)?),
         };
-        let opened = tokio::task::spawn_blocking(open).await;
-        opened.map_err(|error| Error::Internal(error.to_string()))
+        let opened = tokio::time::timeout(TOKEN_PATIENCE, tokio::task::spawn_blocking(open)).await;
+        match opened {
+            Ok(opened) => opened.map_err(|error| Error::Internal(error.to_string())),
+            Err(_) => Ok(Err(Trouble::Hsm(HsmError::Unavailable {
+                token,
+                reason: "it does not answer".to_owned(),
+            }))),
+        }
     }
 }

@@ -11,7 +11,7 @@ use shared::vault_api::slots::NewSlot;
 use time::OffsetDateTime;
 
 use super::plan::{addable, no_root_rotation, plan, removable};
-use super::{ShareRecord, remove, root, settle, stored};
+use super::{ShareRecord, patiently, remove, root, settle, stored};
 use crate::audit::event::{Event, Operation};
 use crate::error::Error;
 use crate::keys::root::RootKey;
@@ -76,8 +76,7 @@ pub async fn prepare(vault: &Arc<OpenVault>, proposal: &Proposal) -> Result<Prep
         Proposal::Rotate(Rotation::Root { slots }) => prepare_root(&vault, slots),
         _ => Ok(Prepared::default()),
     };
-    let prepared = tokio::task::spawn_blocking(prepare).await;
-    prepared.map_err(|error| Error::Internal(error.to_string()))?
+    patiently(prepare).await
 }
 
 /// Draws the next root key and makes its slots, all pending. Those of tokens and files were opened when they were made.

@@ -10,7 +10,7 @@ use shared::vault_api::slots::DrillProgress;
 
 use super::plan::named;
 use super::read::state;
-use super::{remember_proved, settle, stored};
+use super::{patiently, remember_proved, settle, stored};
 use crate::audit::event::Event;
 use crate::error::Error;
 use crate::keys::root::RootKey;
@@ -149,8 +149,7 @@ async fn by_itself(vault: &Arc<OpenVault>, event: Event, slot: Slot) -> Result<D
         }
         Ok(key_file::open(environment, &slot)?)
     };
-    let root = tokio::task::spawn_blocking(open).await;
-    let root = root.map_err(|error| Error::Internal(error.to_string()))??;
+    let root = patiently(move || Ok(open()?)).await?;
     proved(vault, event, id, &root, Vec::new()).await?;
     Ok(DrillProgress {
         given: 0,

@@ -22,6 +22,7 @@ use crate::audit::event::{Event, Operation};
 use crate::error::Error;
 use crate::keys::slot::book::BookError;
 use crate::keys::slot::make::MakeError;
+use crate::keys::slot::pkcs11::TOKEN_PATIENCE;
 use crate::keys::slot::unlock::UnlockError;
 use crate::keys::slot::{Replaces, Slot, SlotError, SlotId};
 use crate::open_vault::OpenVault;
@@ -88,6 +89,16 @@ impl From<UnlockError> for Error {
             (None, error) => Self::Internal(error.to_string()),
         }
     }
+}
+
+/// Does what may speak to a token, off the async threads, and does not wait for ever.
+async fn patiently<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::time::timeout(TOKEN_PATIENCE, tokio::task::spawn_blocking(work)).await;
+    let silent = |_| Error::conflict("HSM_UNAVAILABLE", "The token does not answer.");
+    let done = done.map_err(silent)?;
+    done.map_err(|error| Error::Internal(error.to_string()))?
 }
 
 /// The slots as they are stored.

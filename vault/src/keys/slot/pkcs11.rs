@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
+use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as TokenError, RvError};
@@ -35,6 +36,8 @@ const KEY_BYTES: u64 = 32;
 const TOKEN_KEY_VERSION: u32 = 1;
 /// Longer PINs than any token takes are not read.
 const MAX_PIN_BYTES: u64 = 255;
+/// How long a token is waited for. One in a network may take seconds; one that takes longer is away.
+pub const TOKEN_PATIENCE: Duration = Duration::from_secs(20);
 /// PKCS#11 pads token labels to this length.
 const MAX_LABEL_BYTES: usize = 32;
 
@@ -179,7 +182,17 @@ impl Hsm {
         token: &str,
         talk: impl FnOnce(&Session) -> Result<T, HsmError>,
     ) -> Result<T, HsmError> {
-        let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = match self.0.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            // Perhaps one that hangs: nobody waits behind it.
+            Err(TryLockError::WouldBlock) => {
+                return Err(HsmError::Unavailable {
+                    token: token.to_owned(),
+                    reason: "an earlier conversation with it has not ended".to_owned(),
+                });
+            }
+        };
         let library = self.library(token)?;
         let initialised = Initialised::begin(library, token)?;
         let said = Self::logged_in(library, token, &self.pin()?, talk);
