@@ -40,7 +40,7 @@ impl Stage {
         (pending.id, shares)
     }
 
-    fn entries(&self, tree: Tree) -> Vec<Entry> {
+    pub(super) fn entries(&self, tree: Tree) -> Vec<Entry> {
         self.vault
             .surroundings
             .store

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::flows::{read_audit, slots};
 use crate::keys::slot::share::ShareText;
 use crate::keys::slot::{SlotId, sealed};
+use crate::store::Tree;
 
 pub(super) fn code(error: &Error) -> &'static str {
     error.status_and_code().1
@@ -151,7 +152,8 @@ async fn a_new_set_opens_nothing_until_every_custodian_has_shown_their_share() {
     assert_eq!((active.id.clone(), stage.slots().len()), (new.clone(), 1));
     assert!(active.proved_at.is_some() && active.replaces.is_none());
     let gone = stage.fetch(0, &new).await.unwrap_err();
-    assert_eq!(code(&gone), "SLOT_NOT_PENDING", "the sealed shares are deleted");
+    assert_eq!(code(&gone), "SLOT_NOT_PENDING");
+    assert!(stage.entries(Tree::Shares).is_empty(), "the sealed shares are deleted");
 
     stage.lock().await;
     let old_share = stage.first_share(0);
