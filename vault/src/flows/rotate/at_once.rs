@@ -67,7 +67,7 @@ pub async fn prepare(vault: &Arc<OpenVault>, proposal: &Proposal) -> Result<Prep
         }
         Rotation::Epoch => {
             let turn = vault.desk.epoch_turn().await;
-            prepared.epoch = Some((finish::prepare_epoch(vault).await?, turn));
+            prepared.epoch = Some((finish::prepare_epoch(vault, None).await?, turn));
         }
         _ => {}
     }

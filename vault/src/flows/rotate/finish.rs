@@ -13,6 +13,7 @@ use crate::audit::event::Operation;
 use crate::error::Error;
 use crate::keys::handover::NextEpoch;
 use crate::keys::keyring::KeyringError;
+use crate::keys::root::RootKey;
 use crate::open_vault::OpenVault;
 use crate::store::Tree;
 use crate::work::{JobRecord, Stepped, Turn};
@@ -57,7 +58,7 @@ pub(super) async fn destroy(turn: &mut Turn, target: Target) -> Result<Stepped, 
 pub(super) async fn replace_epoch(turn: &mut Turn) -> Result<Stepped, Error> {
     let vault = Arc::clone(turn.vault());
     let _turn = vault.desk.epoch_turn().await;
-    let next = prepare_epoch(&vault).await?;
+    let next = prepare_epoch(&vault, None).await?;
     let event = turn.event(Operation::RotateKey, String::new());
     let now = vault.now();
     turn.commit_event(event, move |tx, job, event| {
@@ -71,13 +72,17 @@ pub(super) async fn replace_epoch(turn: &mut Turn) -> Result<Stepped, Error> {
     Ok(Stepped::Did(0))
 }
 
-/// The next epoch, its secret in the epoch files.
-pub(super) async fn prepare_epoch(vault: &Arc<OpenVault>) -> Result<NextEpoch, Error> {
+/// The next epoch, its secret in the epoch files; with `root` it brings another root key. The caller has the turn to
+/// replace the epoch.
+pub(in crate::flows) async fn prepare_epoch(
+    vault: &Arc<OpenVault>,
+    root: Option<RootKey>,
+) -> Result<NextEpoch, Error> {
     let vault = Arc::clone(vault);
     let prepared = tokio::task::spawn_blocking(move || {
         let keyring = vault.keyring();
         let escrow = has_living_backup(&vault, keyring.epoch())?;
-        keyring.prepare_epoch(None, escrow).map_err(of_files)
+        keyring.prepare_epoch(root, escrow).map_err(of_files)
     });
     prepared
         .await
@@ -116,7 +121,7 @@ fn has_living_backup(vault: &OpenVault, epoch: u32) -> Result<bool, Error> {
 
 /// Sees to it that the former epoch's secret is gone: from the files, and from the handover where no other process needs
 /// it.
-pub(super) async fn close_epoch(vault: &Arc<OpenVault>) -> Result<(), Error> {
+pub(in crate::flows) async fn close_epoch(vault: &Arc<OpenVault>) -> Result<(), Error> {
     let keyring = vault.keyring();
     let settled = tokio::task::spawn_blocking(move || keyring.ensure_settled()).await;
     settled

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use shared::vault_api::jobs::Rotation;
 
 pub use self::at_once::{Prepared, check, end_grace, prepare, take_effect};
+pub(in crate::flows) use self::finish::{close_epoch, prepare_epoch};
 pub use self::plan::{Rotating, Target};
 
 use self::plan::Phase;

@@ -10,13 +10,12 @@ use super::plan::plan;
 use super::{change_event, stored};
 use crate::audit::event::Event;
 use crate::error::Error;
+use crate::flows::rotate;
 use crate::flows::slots::forget_shares;
-use crate::keys::handover::NextEpoch;
 use crate::keys::keyring::KeyringError;
 use crate::keys::slot::{MAX_SLOTS, Replaces, Slot};
 use crate::open_vault::OpenVault;
 use crate::records::Tx;
-use crate::store::Tree;
 
 /// How long processes on one store have to learn the new root key from the former, in seconds. Each commits something,
 /// or looks for work, far more often.
@@ -58,18 +57,10 @@ pub(super) async fn change_if_verified(vault: &Arc<OpenVault>, by: Option<&Event
 }
 
 async fn change(vault: &Arc<OpenVault>, by: Option<&Event>) -> Result<(), Error> {
-    let preparing = Arc::clone(vault);
-    let prepare = move || -> Result<NextEpoch, Error> {
-        let (keyring, store) = (preparing.keyring(), &preparing.surroundings.store);
-        let next = keyring.next_root(store)?;
-        let next = next.ok_or_else(|| Error::Corrupt("the next root key is missing".to_owned()))?;
-        // Backups that live on open with the epoch secret of their time.
-        let backups = store.scan(Tree::Backups, b"", std::ops::Bound::Unbounded, 1);
-        let backups = backups.map_err(|error| Error::Store(error.to_string()))?;
-        Ok(keyring.prepare_epoch(Some(next), !backups.is_empty())?)
-    };
-    let next = tokio::task::spawn_blocking(prepare).await;
-    let next = next.map_err(|error| Error::Internal(error.to_string()))??;
+    let _turn = vault.desk.epoch_turn().await;
+    let next = vault.keyring().next_root(&vault.surroundings.store)?;
+    let next = next.ok_or_else(|| Error::Corrupt("the next root key is missing".to_owned()))?;
+    let next = rotate::prepare_epoch(vault, Some(next)).await?;
     let now = vault.now();
     let work = move |tx: &mut Tx<'_, '_>, event: &mut Event| {
         let (txn, keyring) = tx.parts();
@@ -109,7 +100,9 @@ pub async fn end_handover(vault: &Arc<OpenVault>) -> Result<(), Error> {
     let age = keyring
         .epoch_since()
         .map_or(0, |since| vault.now().saturating_sub(since));
-    if store.is_shared() && age < HANDOVER_SECONDS {
+    // Also sees to it that the epoch files hold the new secret: without it the handover is all that leads there.
+    rotate::close_epoch(vault).await?;
+    if !store.is_shared() || age < HANDOVER_SECONDS {
         return Ok(());
     }
     let work = |tx: &mut Tx<'_, '_>| tx.change_keys(|keyring, txn| keyring.drop_handover(txn));

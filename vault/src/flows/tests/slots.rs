@@ -153,7 +153,10 @@ async fn a_new_set_opens_nothing_until_every_custodian_has_shown_their_share() {
     assert!(active.proved_at.is_some() && active.replaces.is_none());
     let gone = stage.fetch(0, &new).await.unwrap_err();
     assert_eq!(code(&gone), "SLOT_NOT_PENDING");
-    assert!(stage.entries(Tree::Shares).is_empty(), "the sealed shares are deleted");
+    assert!(
+        stage.entries(Tree::Shares).is_empty(),
+        "the sealed shares are deleted"
+    );
 
     stage.lock().await;
     let old_share = stage.first_share(0);
