@@ -15,6 +15,8 @@ use shared::mtls::reload::{Reload, watch};
 use shared::mtls::server;
 use shared::mtls::trust::ReloadingTrust;
 
+use crate::bulk::restore::RestoreError;
+use crate::bulk::restored;
 use crate::config::{Config, Tls};
 use crate::follow;
 use crate::http;
@@ -26,7 +28,7 @@ use crate::open_vault::Surroundings;
 use crate::process::Process;
 use crate::random::Random;
 use crate::signer::ReloadingSigner;
-use crate::store::{EngineError, Store};
+use crate::store::{EngineError, Store, StoreOptions};
 
 /// How it is described in the inventory of cryptography.
 pub const TRANSPORT: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
@@ -117,6 +119,14 @@ pub fn open_store(config: &Config) -> Result<Store, StartError> {
     Store::open(&options).map_err(cannot("store"))
 }
 
+/// Opens the store of a configuration elsewhere or otherwise than it says.
+///
+/// # Errors
+/// [`StartError`].
+pub fn open_store_at(options: &StoreOptions) -> Result<Store, StartError> {
+    Store::open(options).map_err(cannot("store"))
+}
+
 /// What flows need besides keys.
 ///
 /// # Errors
@@ -165,6 +175,9 @@ pub fn epoch_files(config: &Config) -> Result<EpochFiles, StartError> {
 /// [`StartError`]. A store that fails while serving ends the process.
 pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
     let store = open_store(config)?;
+    if restored::is_unfinished(&store).map_err(cannot("store"))? {
+        return Err(cannot("store")(RestoreError::Unfinished));
+    }
     let certificates = Certificates::load(&config.tls, &clock)?;
     let surroundings = assemble(config, store.clone(), &clock, &certificates)?;
     let process = Process::locked(surroundings);

@@ -104,7 +104,8 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
 async fn clean_bulk(vault: &Arc<OpenVault>) -> Result<(), Error> {
     import::clean(vault).await?;
     export::clean(vault).await?;
-    backup::clean(vault).await
+    backup::clean(vault).await?;
+    backup::end_lives(vault).await
 }
 
 async fn close_expired(vault: &Arc<OpenVault>) {

@@ -8,9 +8,11 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use shared::clock::Clock;
 use tracing_subscriber::EnvFilter;
+use vault::audit::note::VerifierKey;
+use vault::bulk::restore::RestoreOptions;
 use vault::ceremony::{Ceremony, TokenKey, init};
 use vault::config::{Config, Level};
-use vault::{app, hardening};
+use vault::{app, bulk, hardening};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Wipes whatever is given back to the heap: our own types wipe themselves, but the buffers of actix, rustls, serde and
@@ -32,6 +34,28 @@ enum Command {
     Init(Init),
     /// Serve until SIGTERM. Starts locked.
     Serve(Serve),
+    /// Restore a vault from a backup into the empty store of a configuration, of whichever engine.
+    Restore(Restore),
+}
+
+#[derive(Args)]
+struct Restore {
+    /// The configuration file of the vault to be.
+    #[arg(long)]
+    config: PathBuf,
+    /// The backup.
+    #[arg(long)]
+    from: PathBuf,
+    /// Verify the backup and write nothing.
+    #[arg(long)]
+    check: bool,
+    /// The key of the audit log (`name+id+key`), from a checkpoint or a witness: proves now that the backup is the
+    /// vault's own. Without it the first unlock proves it, or fails.
+    #[arg(long)]
+    vkey: Option<VerifierKey>,
+    /// The escrow of the backup's epoch, where the epoch has been replaced since. The epoch files must not be there.
+    #[arg(long)]
+    escrow: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -82,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let path = match &command {
         Command::Init(init) => &init.config,
         Command::Serve(serve) => &serve.config,
+        Command::Restore(restore) => &restore.config,
     };
     let config = Config::load(path).with_context(|| format!("configuration {}", path.display()))?;
     let report = hardening::harden(config.environment).context("hardening")?;
@@ -98,7 +123,36 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(_) => actix_web::rt::System::new()
             .block_on(app::serve(&config, Clock::System))
             .context("serving"),
+        Command::Restore(arguments) => restore(&config, arguments),
     }
+}
+
+fn restore(config: &Config, arguments: Restore) -> anyhow::Result<()> {
+    let proven = arguments.vkey.is_some();
+    let options = RestoreOptions {
+        from: arguments.from,
+        check: arguments.check,
+        key: arguments.vkey,
+        escrow: arguments.escrow,
+    };
+    let restoring = bulk::restore::restore(config, &options, &Clock::System);
+    let manifest = actix_web::rt::System::new().block_on(restoring).context("restoring")?;
+    #[expect(clippy::print_stdout, reason = "what the command tells whoever restores")]
+    {
+        let done = if options.check { "is whole" } else { "was restored" };
+        println!("{} {done}: {} entries.", manifest.backup, manifest.records());
+        println!(
+            "Made {}, at commit {}, epoch {}, with {} audit events.",
+            manifest.made_at, manifest.commit.number, manifest.epoch, manifest.log_size
+        );
+        if !proven {
+            println!("No --vkey was given: that the backup is the vault's own is proven by the first unlock alone.");
+        }
+        if !options.check {
+            println!("It revives old state: reconcile with processor and gateway before serving.");
+        }
+    }
+    Ok(())
 }
 
 fn make(config: &Config, arguments: Init) -> anyhow::Result<()> {

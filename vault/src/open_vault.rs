@@ -21,6 +21,7 @@ use crate::domain::program::Rules;
 use crate::domain::retention::RetentionRules;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::flows::backup::UnderWay;
 use crate::idempotency::{Logged, Slot};
 use crate::keys::epoch::EpochFiles;
 use crate::keys::handle::Keys;
@@ -91,6 +92,8 @@ pub struct OpenVault {
     pub desk: Desk,
     /// Store, clock, randomness, certificates.
     pub surroundings: Surroundings,
+    /// The backup that this process is writing.
+    pub backup_under_way: UnderWay,
     ledger: Ledger,
     registers: ArcSwap<Registers>,
     keys_seen: std::sync::Mutex<Option<[u8; 32]>>,
@@ -138,6 +141,7 @@ impl OpenVault {
             challenges: Challenges::new(surroundings.store.is_shared()),
             refusals: Refusals::default(),
             desk: Desk::new(owner),
+            backup_under_way: UnderWay::default(),
             ledger,
             registers: ArcSwap::from_pointee(registers),
             keys_seen: std::sync::Mutex::default(),

@@ -1,7 +1,7 @@
 //! Randomness from the operating system, in the shapes that the vault draws.
 
 use ring::rand::{SecureRandom, SystemRandom};
-use shared::ids::{ApprovalToken, CardToken, HolderToken, JobToken, Nonce, OrderToken};
+use shared::ids::{ApprovalToken, BackupToken, CardToken, HolderToken, JobToken, Nonce, OrderToken};
 
 use crate::domain::bin_range::BinRange;
 use crate::domain::cvv::Cvv;
@@ -105,6 +105,14 @@ impl Random {
     /// No randomness.
     pub fn job_token(&self) -> Result<JobToken, Error> {
         self.until_some(JobToken::from_random)
+    }
+
+    /// A backup token.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn backup_token(&self) -> Result<BackupToken, Error> {
+        self.until_some(BackupToken::from_random)
     }
 
     fn until_some<T>(&self, make: impl Fn(&[u8; 16]) -> Option<T>) -> Result<T, Error> {

@@ -5,6 +5,8 @@ pub mod backup_file;
 pub mod line;
 pub mod manifest;
 pub mod places;
+pub mod restore;
+pub mod restored;
 
 use self::places::Place;
 

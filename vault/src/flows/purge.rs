@@ -11,7 +11,7 @@ use shared::ids::JobToken;
 use shared::vault_api::jobs::JobState;
 
 use super::retention::last_destroyed;
-use super::rotate::{Rotating, Target};
+use super::rotate::Rotating;
 use crate::audit::event::{Event, Operation};
 use crate::domain::retention::Purged;
 use crate::error::Error;
@@ -120,7 +120,7 @@ async fn begin(vault: &Arc<OpenVault>, begun_at: i64) -> Result<Option<JobToken>
     };
     let new = NewJob {
         id: job.clone(),
-        work: Work::Purge(Rotating::of(vec![Target::CardKek, Target::Fingerprint])),
+        work: Work::Purge(Rotating::purge()),
         approval: None,
         begun_at: vault.surroundings.clock.now(),
     };

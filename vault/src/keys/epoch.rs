@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::crypto::CryptoError;
+use super::escrow;
 use crate::secret::{RandomFailed, SecretBytes};
 
 /// How it is described in the inventory of cryptography.
@@ -235,6 +236,20 @@ impl EpochFiles {
         })
     }
 
+    /// The same for an unlock: of a vault that was restored from a backup, only the escrow of its epoch may be there.
+    ///
+    /// # Errors
+    /// [`EpochError`].
+    pub fn load_or_escrowed(&self) -> Result<EpochSecrets, EpochError> {
+        match self.load() {
+            Err(EpochError::Missing) if escrow::any(self) => Ok(EpochSecrets {
+                files: self.clone(),
+                secrets: Vec::new(),
+            }),
+            other => other,
+        }
+    }
+
     /// Writes the secret of the next epoch beside the present one, into all copies.
     pub(super) fn add(&self, next: &EpochSecret) -> Result<(), EpochError> {
         let present = self.load()?;
@@ -272,6 +287,12 @@ impl EpochSecrets {
     #[must_use]
     pub const fn count(&self) -> usize {
         self.secrets.len()
+    }
+
+    /// The number of the newest epoch that the copies hold; `None`: they hold none, and an escrow is there instead.
+    #[must_use]
+    pub fn newest(&self) -> Option<u32> {
+        self.secrets.last().map(EpochSecret::number)
     }
 
     /// The secret of an epoch, if it is here.

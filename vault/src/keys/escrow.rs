@@ -86,6 +86,30 @@ fn all(files: &EpochFiles) -> Vec<(PathBuf, u32)> {
     found
 }
 
+/// Whether any escrow is beside these epoch files.
+pub(super) fn any(files: &EpochFiles) -> bool {
+    !all(files).is_empty()
+}
+
+/// Whether the escrow of an epoch is there. Whether it opens is the root key's to say.
+#[must_use]
+pub fn is_there(files: &EpochFiles, epoch: u32) -> bool {
+    all(files).iter().any(|(_, other)| *other == epoch)
+}
+
+/// Puts an escrow that was kept elsewhere beside every epoch file, for the unlock of a restored vault.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn bring(files: &EpochFiles, epoch: u32, from: &Path) -> Result<(), EpochError> {
+    let bytes = fs::read(from).map_err(failed(from))?;
+    for path in files.paths() {
+        let place = place(path, epoch);
+        write_over(&place, &bytes).map_err(failed(&place))?;
+    }
+    Ok(())
+}
+
 /// The kept secret of an epoch, if its escrow is there and opens.
 ///
 /// # Errors

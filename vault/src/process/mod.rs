@@ -12,6 +12,7 @@ use shared::vault_api::governance::{LockState, SlotCounts, Status};
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::flows::backup::announce_restore;
 use crate::flows::slots;
 use crate::keys::keyring::Keyring;
 use crate::keys::root::RootKey;
@@ -143,6 +144,7 @@ impl Process {
     async fn unlock(&self, opened: Opened, unwritten: &mut Vec<Event>) -> Result<(), Error> {
         let Opened { root, slot, shares } = opened;
         let vault = self.open(root).await?;
+        announce_restore(&vault).await?;
         while let Some(event) = unwritten.first().cloned() {
             vault.commit(event, |_, _| Ok(())).await?;
             unwritten.remove(0);
@@ -169,7 +171,7 @@ impl Process {
         let (environment, epoch) = (self.environment, self.surroundings.epoch.clone());
         let surroundings = self.surroundings.clone();
         let open = move || {
-            let epoch = epoch.load().map_err(|error| Error::Store(error.to_string()))?;
+            let epoch = epoch.load_or_escrowed().map_err(|error| Error::Store(error.to_string()))?;
             let now = surroundings.clock.unix_seconds();
             let keyring = Keyring::open(
                 environment,

@@ -5,6 +5,7 @@ use shared::ids::{ApprovalToken, JobToken};
 use shared::vault_api::jobs::{Job, JobKind, JobProgress, JobState};
 use time::OffsetDateTime;
 
+use crate::flows::backup::BackupWork;
 use crate::flows::export::ExportWork;
 use crate::flows::import::ImportWork;
 use crate::flows::integrity::Checking;
@@ -33,6 +34,8 @@ pub enum Work {
     Purge(Rotating),
     /// Every record is opened once.
     Integrity(Checking),
+    /// A logical backup.
+    Backup(BackupWork),
     /// Taking in cards from a file.
     Import(ImportWork),
     /// Giving out card data, sealed.
@@ -62,6 +65,7 @@ impl Work {
             Self::RotateFingerprint(_) => JobKind::RotateFingerprint,
             Self::Purge(_) => JobKind::Purge,
             Self::Integrity(_) => JobKind::Integrity,
+            Self::Backup(_) => JobKind::Backup,
             Self::Import(_) => JobKind::Import,
             Self::Export(_) => JobKind::Export,
             #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::record::Work;
 use super::turn::Turn;
 use crate::error::Error;
-use crate::flows::{export, import, integrity, rotate};
+use crate::flows::{backup, export, import, integrity, rotate};
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub(super) async fn step(turn: &mut Turn) -> Result<Stepped, Error> {
         | Work::RotateFingerprint(_)
         | Work::Purge(_) => rotate::step(turn).await,
         Work::Integrity(_) => integrity::step(turn).await,
+        Work::Backup(work) => {
+            let work = work.clone();
+            backup::step(turn, work).await
+        }
         Work::Import(work) => {
             let work = work.clone();
             import::step(turn, work).await

@@ -1,6 +1,8 @@
 //! Backup: everything that the store holds at one commit, as it holds it, in one signed file; registered before it is
 //! written, so that its epoch's secret is kept from the first moment on, and for as long as its life was agreed on.
 
+mod write;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -8,13 +10,21 @@ use serde::{Deserialize, Serialize};
 use shared::ids::{BackupToken, JobToken};
 use shared::vault_api::reports::Backup;
 
+pub use self::write::{UnderWay, step};
+use crate::audit::checkpoint::verifier_key;
+use crate::audit::event::{Event, Operation};
+use crate::audit::note::Note;
+use crate::bulk::manifest::Manifest;
 use crate::bulk::places::FileError;
+use crate::bulk::restored;
 use crate::domain::retention::KeptEpoch;
 use crate::error::Error;
+use crate::flows::govern::Occasion;
+use crate::keys::escrow;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Records, Tx};
 use crate::store::Tree;
-use crate::work;
+use crate::work::{self, NewJob, Work};
 
 /// Longest life, days.
 const MOST_LIFE_DAYS: u16 = 3650;
@@ -87,6 +97,96 @@ impl BackupRecord {
 
 fn backup_key(id: &BackupToken) -> Vec<u8> {
     id.as_str().as_bytes().to_vec()
+}
+
+/// The name of a backup's file.
+fn file_name(id: &BackupToken) -> String {
+    format!("{id}.tessera-backup")
+}
+
+/// Begins a backup inside the approval's transaction.
+///
+/// # Errors
+/// `JOB_RUNNING`; the store's.
+pub fn begin(tx: &mut Tx<'_, '_>, life_days: u16, occasion: &Occasion) -> Result<(), Error> {
+    let new = NewJob {
+        id: occasion.job.clone(),
+        work: Work::Backup(BackupWork::new(life_days)),
+        approval: Some(occasion.approval.clone()),
+        begun_at: occasion.now,
+    };
+    work::begin(tx, new).map(drop)
+}
+
+/// Whether a backup lives, or is being made, that needs the secret of this epoch.
+///
+/// # Errors
+/// The store's.
+pub fn needs_epoch(vault: &OpenVault, epoch: u32) -> Result<bool, Error> {
+    let backups = all(&vault.records)?;
+    Ok(backups
+        .iter()
+        .any(|record| record.is_alive() && record.backup.epoch == epoch))
+}
+
+/// Destroys the epoch secrets that were kept for backups whose life has ended, and that no other backup needs.
+///
+/// # Errors
+/// The store's, or a file cannot be removed; it is tried again with the next sweep.
+pub async fn end_lives(vault: &Arc<OpenVault>) -> Result<(), Error> {
+    let now = vault.now();
+    let backups = all(&vault.records)?;
+    let ends = |record: &BackupRecord| record.is_alive() && record.backup.life_ends_at.unix_timestamp() <= now;
+    let (ended, others): (Vec<BackupRecord>, Vec<BackupRecord>) = backups.into_iter().partition(ends);
+    for mut record in ended {
+        let epoch = record.backup.epoch;
+        let needed = others.iter().any(|other| other.is_alive() && other.backup.epoch == epoch);
+        let current = vault.keyring().epoch() == epoch;
+        if !needed && !current {
+            let files = vault.surroundings.epoch.clone();
+            let destroyed = tokio::task::spawn_blocking(move || escrow::destroy(&files, epoch)).await;
+            destroyed
+                .map_err(|error| Error::Internal(error.to_string()))?
+                .map_err(|error| Error::Internal(error.to_string()))?;
+        }
+        record.ended_at = Some(now);
+        let mut event = Event::done(Operation::Backup, vault.surroundings.clock.now());
+        event.note = Some(format!("{} has ended: epoch {epoch} is kept for it no longer", record.backup.id));
+        vault.commit(event, move |tx, _| tx.put(&record)).await?;
+    }
+    Ok(())
+}
+
+/// At the first unlock after a restore: sees that the backup was made by this very vault, and writes down from which one it
+/// was restored.
+///
+/// # Errors
+/// `RESTORE_FORGED` when the manifest is not signed by this vault's audit key; the store's.
+pub async fn announce_restore(vault: &Arc<OpenVault>) -> Result<(), Error> {
+    let marker = restored::marker(&vault.surroundings.store);
+    let Some(marker) = marker.map_err(|error| Error::Store(error.to_string()))? else {
+        return Ok(());
+    };
+    let key = verifier_key(vault.keyring().audit_key(), &vault.surroundings.origin);
+    let key = key.map_err(|error| Error::Internal(error.to_string()))?;
+    let signed = Note::parse(&marker.manifest).and_then(|note| key.verify(&note).map(|_| note));
+    let manifest = signed.ok().and_then(|note| Manifest::parse(note.text()));
+    let manifest = manifest.ok_or_else(|| {
+        Error::conflict(
+            "RESTORE_FORGED",
+            "The backup that this store was restored from is not signed by this vault.",
+        )
+    })?;
+    let mut event = Event::done(Operation::Restore, vault.surroundings.clock.now());
+    event.note = Some(format!(
+        "from {} made {} at commit {}, {} events; restored {}",
+        manifest.backup, manifest.made_at, manifest.commit.number, manifest.log_size, marker.at,
+    ));
+    vault
+        .commit(event, |tx, _| tx.delete_sealed(Tree::Meta, restored::key()))
+        .await?;
+    tracing::warn!(backup = %manifest.backup, "this vault was restored: what happened since that backup is not known here");
+    Ok(())
 }
 
 /// Whether a backup of that life may be made, and has room.

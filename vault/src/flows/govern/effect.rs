@@ -14,7 +14,7 @@ use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::lookup::{TriesRecord, card_key, holder_key_key};
-use crate::flows::{export, import, pending_keys, retention, rotate, slots};
+use crate::flows::{backup, export, import, pending_keys, retention, rotate, slots};
 use crate::records::{Record, Tx};
 use crate::registers::{PartyRecord, ProgramRecord, Registers};
 use crate::work;
@@ -61,8 +61,9 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         Proposal::HaltErasures { hours } => retention::check_halt(*hours),
         Proposal::ImportCards(plan) => import::check(plan, registers),
         Proposal::ExportCards(plan) => export::check(plan, registers),
+        // How long, and whether there is room, is checked beside: see `backup::check`.
+        Proposal::Backup { .. } => Ok(()),
         Proposal::Rotate(rotation) => rotate::check(rotation),
-        Proposal::Backup { .. } => Err(not_built()),
     }
 }
 
@@ -101,12 +102,8 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, proposal: &Proposal, occasion: &Occasio
         // The approval lets the file in; the job begins with it.
         Proposal::ImportCards(_) => Ok(()),
         Proposal::ExportCards(plan) => export::begin(tx, plan, occasion),
-        Proposal::Backup { .. } => Err(not_built()),
+        Proposal::Backup { life_days } => backup::begin(tx, *life_days, occasion),
     }
-}
-
-fn not_built() -> Error {
-    Error::conflict("NOT_AVAILABLE", "This build cannot do that yet.")
 }
 
 fn register(tx: &mut Tx<'_, '_>, party: &Party) -> Result<(), Error> {

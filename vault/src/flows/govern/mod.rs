@@ -17,7 +17,7 @@ use time::{Duration, OffsetDateTime};
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::audit::note::hex;
 use crate::error::Error;
-use crate::flows::{rotate, slots};
+use crate::flows::{backup, rotate, slots};
 use crate::idempotency::Slot;
 use crate::open_vault::OpenVault;
 use crate::records::{Record, Tx};
@@ -63,6 +63,7 @@ pub async fn propose(
         return Ok(answer);
     }
     effect::check(&proposal, &vault.registers())?;
+    check_room(vault, &proposal)?;
     slots::check(vault, &proposal)?;
     let approval = Approval {
         id: vault.surroundings.random.approval_token()?,
@@ -130,6 +131,7 @@ async fn approve_in_turn(
     }
     may_approve(&approval, caller, vault)?;
     effect::check(&approval.proposal, &vault.registers())?;
+    check_room(vault, &approval.proposal)?;
     slots::check(vault, &approval.proposal)?;
     let prepared = slots::prepare(vault, &approval.proposal).await?;
     approval.state = ApprovalState::Done;
@@ -185,6 +187,14 @@ fn may_approve(approval: &Approval, caller: &Identity, vault: &OpenVault) -> Res
         return Err(Error::conflict("APPROVAL_EXPIRED", "The proposal has lapsed."));
     }
     Ok(())
+}
+
+/// What a backup needs of its surroundings.
+fn check_room(vault: &OpenVault, proposal: &Proposal) -> Result<(), Error> {
+    match proposal {
+        Proposal::Backup { life_days } => backup::check(vault, *life_days),
+        _ => Ok(()),
+    }
 }
 
 /// One proposal, with the state at this time.

@@ -1,9 +1,7 @@
 //! The end of a rotation: the old versions are destroyed, the epoch is replaced, and a signed record says so.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use shared::ids::JobToken;
 use shared::vault_api::jobs::JobState;
 
@@ -11,15 +9,12 @@ use super::plan::{Finished, Phase, Rotating, Target};
 use crate::audit::checkpoint::verifier_key;
 use crate::audit::event::Operation;
 use crate::error::Error;
+use crate::flows::backup;
 use crate::keys::handover::NextEpoch;
 use crate::keys::keyring::KeyringError;
 use crate::keys::root::RootKey;
 use crate::open_vault::OpenVault;
-use crate::store::Tree;
 use crate::work::{JobRecord, Stepped, Turn};
-
-/// Backups whose life has not ended: far fewer.
-const MOST_BACKUPS: usize = 10_000;
 
 /// Destroys the versions that nothing refers to any more, and turns to the next key.
 pub(super) async fn destroy(turn: &mut Turn, target: Target) -> Result<Stepped, Error> {
@@ -81,7 +76,7 @@ pub(in crate::flows) async fn prepare_epoch(
     let vault = Arc::clone(vault);
     let prepared = tokio::task::spawn_blocking(move || {
         let keyring = vault.keyring();
-        let escrow = has_living_backup(&vault, keyring.epoch())?;
+        let escrow = backup::needs_epoch(&vault, keyring.epoch())?;
         keyring.prepare_epoch(root, escrow).map_err(of_files)
     });
     prepared
@@ -95,28 +90,6 @@ fn of_files(error: KeyringError) -> Error {
         KeyringError::Epoch(error) => Error::Store(error.to_string()),
         other => Error::Internal(other.to_string()),
     }
-}
-
-/// What is read of a backup's record here.
-#[derive(Deserialize)]
-struct Made {
-    epoch: u32,
-}
-
-fn has_living_backup(vault: &OpenVault, epoch: u32) -> Result<bool, Error> {
-    let entries = vault
-        .surroundings
-        .store
-        .scan(Tree::Backups, b"", Bound::Unbounded, MOST_BACKUPS);
-    let keyring = vault.keyring();
-    for (key, sealed) in entries.map_err(|error| Error::Store(error.to_string()))? {
-        let plain = keyring.open_record(Tree::Backups, &key, &sealed);
-        let plain = plain.map_err(|error| Error::of_opening("backup", &error))?;
-        if serde_json::from_slice::<Made>(&plain).is_ok_and(|made| made.epoch == epoch) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Sees to it that the former epoch's secret is gone: from the files, and from the handover where no other process needs

@@ -1,7 +1,9 @@
 //! The flows over a real store, real keys and real certificates, without a listener: what each lets pass, and what not.
 
+mod backups;
 mod bulk;
 mod enrolment;
+mod erased;
 mod governance;
 mod processes;
 mod reopening;
