@@ -7,6 +7,7 @@ pub mod manifest;
 pub mod places;
 pub mod restore;
 pub mod restored;
+pub mod sections;
 
 use self::places::Place;
 

@@ -70,7 +70,8 @@ pub struct KeyId {
 
 impl KeyId {
     /// The key of its record in [`crate::store::Tree::Keks`].
-    pub(super) fn store_key(self) -> Vec<u8> {
+    #[must_use]
+    pub fn store_key(self) -> Vec<u8> {
         [
             self.purpose.as_str().as_bytes(),
             b"/",

@@ -298,16 +298,6 @@ impl Keyring {
         Ok(self.records.get(version)?.open(tree, key, sealed)?)
     }
 
-    /// The key of the record, in [`Tree::Keks`], of the key that seals records now.
-    #[must_use]
-    pub fn records_key_place(&self) -> Vec<u8> {
-        let id = KeyId {
-            purpose: KeyPurpose::Records,
-            version: self.records.active_version(),
-        };
-        id.store_key()
-    }
-
     /// A fresh data key for a card, and its wrapped form for the store.
     ///
     /// # Errors

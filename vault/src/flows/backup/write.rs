@@ -16,7 +16,7 @@ use crate::bulk::backup_file::{Encoder, LEFT_OUT};
 use crate::bulk::manifest::Manifest;
 use crate::bulk::places::{Draft, Place};
 use crate::error::Error;
-use crate::keys::header::KeyHeader;
+use crate::keys::header::{KeyHeader, KeyId, KeyPurpose};
 use crate::keys::keyring::Keyring;
 use crate::records::Record;
 use crate::store::{EngineError, Snapshot, Tree};
@@ -186,8 +186,11 @@ fn start(place: &Place, name: &str) -> Result<(Encoder, Draft), Error> {
 
 /// The epoch that the keyring of the snapshot is wrapped under.
 fn epoch(snapshot: &Snapshot, keyring: &Keyring) -> Result<u32, Error> {
-    let key = keyring.records_key_place();
-    let record = snapshot.get(Tree::Keks, &key).map_err(engine)?;
+    let id = KeyId {
+        purpose: KeyPurpose::Records,
+        version: keyring.active_records_key(),
+    };
+    let record = snapshot.get(Tree::Keks, &id.store_key()).map_err(engine)?;
     let record = record.ok_or_else(|| Error::Corrupt("no keyring".to_owned()))?;
     KeyHeader::epoch_of(&record).map_err(|error| Error::Corrupt(error.to_string()))
 }
