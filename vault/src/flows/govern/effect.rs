@@ -8,6 +8,7 @@ use shared::vault_api::governance::{Party, Proposal};
 use shared::vault_api::jobs::Rotation;
 use time::OffsetDateTime;
 
+use crate::audit::event::Event;
 use crate::domain::card::Card;
 use crate::domain::holder::{Acceptance, EnrolledKey};
 use crate::domain::program::Rules;
@@ -64,6 +65,18 @@ pub(super) fn check(proposal: &Proposal, registers: &Registers) -> Result<(), Er
         // How long, and whether there is room, is checked beside: see `backup::check`.
         Proposal::Backup { .. } => Ok(()),
         Proposal::Rotate(rotation) => rotate::check(rotation),
+    }
+}
+
+/// Says in the approval's event which card it is about, and how long destroying rests: what an auditor asks for first.
+pub(super) fn tell(proposal: &Proposal, event: &mut Event) {
+    match proposal {
+        Proposal::RestoreCard(card) | Proposal::ClearFailures(card) => event.card = Some(card.clone()),
+        Proposal::HaltErasures { hours } => {
+            let about = event.note.take().unwrap_or_default();
+            event.note = Some(format!("{about} erasures halted for {hours} hours"));
+        }
+        _ => {}
     }
 }
 

@@ -124,6 +124,7 @@ async fn approve_in_turn(
         ));
     }
     event.note = Some(format!("{} {}", approval.id, approval.hash));
+    effect::tell(&approval.proposal, &mut event);
     if approval.state == ApprovalState::Done {
         event.outcome = Outcome::Replayed;
         vault.commit(event, |_, _| Ok(())).await?;
