@@ -44,8 +44,8 @@ impl Copied {
 
     /// Whether a number that somebody knows is seen to be in the copy, by today's keyring.
     fn tells(&self, vault: &OpenVault, card: &Shown) -> bool {
-        let keyring = vault.keyring();
-        let mut tried = keyring.fingerprints(card.pan().as_bytes());
+        let (keyring, pan) = (vault.keyring(), card.pan());
+        let mut tried = keyring.fingerprints(pan.as_bytes());
         tried.any(|fingerprint| self.fingerprints.iter().any(|(key, _)| *key == fingerprint.to_key()))
     }
 }
