@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from jwcrypto import jwk
 
 import client
+import tlog
 
 INFO = os.environ.get("TESSERA_INFO")
 
@@ -28,6 +29,7 @@ class LivePair(unittest.TestCase):
         info = cls.info
         cls.partner = client.Door(info["partner"], info["ca"], info["partnerCert"], info["partnerKey"])
         cls.public = client.Door(info["gateway"], info["ca"])
+        cls.auditor = client.Door(info["vault"], info["ca"], info["auditorCert"], info["auditorKey"])
         cls.processor = client.Door(info["vault"], info["ca"], info["processorCert"], info["processorKey"])
         cls.device = jwk.JWK.generate(kty="EC", crv="P-256")
         cls.recipient = jwk.JWK.generate(kty="RSA", size=2048)
@@ -135,6 +137,37 @@ class LivePair(unittest.TestCase):
         content, sealed, response = self.opened(self.recipient, answer)
         self.assertEqual(content["token"], card["token"])
         client.vault_proof(response.getheader("Vault-Proof"), sealed, self.ca, time.time())
+
+    def checkpoint(self):
+        """Size and root of the vault's audit log, signed by the key that the vault's certificate attests."""
+        answer = self.auditor.call("GET", "/v1/audit/checkpoint")[0]
+        attested = client.audit_key(answer["attestation"], self.ca, time.time())
+        self.assertEqual(attested["vkey"], answer["vkey"])
+        return tlog.checkpoint(answer["note"], tlog.Key(answer["vkey"]))
+
+    def proof(self, path):
+        hashes = self.auditor.call("GET", f"/v1/audit/proofs/{path}")[0]["hashes"]
+        return [base64.b64decode(each) for each in hashes]
+
+    def test_a_reveal_is_proved_to_be_in_a_log_that_only_grows(self):
+        card, before = self.card(), self.checkpoint()
+        proof = client.holder_proof(self.device, "reveal", card["token"], self.nonce(card), self.recipient)
+        answer = self.me("GET", f"/cards/{card['id']}", Holder_Proof=proof, **self.enc(self.recipient))
+        _, sealed, response = self.opened(self.recipient, answer)
+        index, (size, root) = int(response.getheader("Audit-Index")), self.checkpoint()
+        entry = self.auditor.call("GET", f"/v1/audit/events?from={index}&limit=1")[0]["events"][0]
+        event = json.loads(entry["event"])
+        self.assertEqual((event["operation"], event["bdh"]), ("reveal", client.sha256_b64(sealed)))
+        leaf = tlog.leaf(entry["event"].encode())
+        self.assertEqual(leaf.hex(), entry["hash"])
+        inclusion = self.proof(f"inclusion?index={index}&size={size}")
+        tlog.check_inclusion(leaf, index, size, inclusion, root)
+        with self.assertRaises(tlog.Refused):
+            tlog.check_inclusion(tlog.leaf(b"{}"), index, size, inclusion, root)
+        consistency = self.proof(f"consistency?from={before[0]}&to={size}")
+        tlog.check_consistency(before, (size, root), consistency)
+        with self.assertRaises(tlog.Refused):
+            tlog.check_consistency((before[0], root), (size, root), consistency)
 
     def test_a_proof_by_a_stranger_is_refused(self):
         card = self.card()

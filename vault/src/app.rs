@@ -29,6 +29,7 @@ use crate::process::Process;
 use crate::random::Random;
 use crate::signer::ReloadingSigner;
 use crate::store::{EngineError, Store, StoreOptions};
+use crate::witness::Witnesses;
 
 /// How it is described in the inventory of cryptography.
 pub const TRANSPORT: crate::crypto::inventory::Use = crate::crypto::inventory::Use {
@@ -158,6 +159,7 @@ fn assemble(
         // Checked when the configuration was read.
         rsa_key_size: config.rsa_key_size().unwrap_or(RsaKeySize::Bits4096),
         origin: config.audit_origin().into(),
+        witnesses: Arc::new(Witnesses::new(&config.audit, clock).map_err(cannot("witness"))?),
     })
 }
 
@@ -180,6 +182,7 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
     }
     let certificates = Certificates::load(&config.tls, &clock)?;
     let surroundings = assemble(config, store.clone(), &clock, &certificates)?;
+    let witnesses = Arc::clone(&surroundings.witnesses);
     let process = Process::locked(surroundings);
     let process = web::Data::new(process.map_err(cannot("root key slots"))?);
     process.open_by_itself().await.map_err(cannot("unlock"))?;
@@ -214,7 +217,11 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
         () = watch(RELOAD_EVERY, certificates.reloading()) => Ok(()),
         () = jobs::run(process.clone()) => Ok(()),
         () = follow::look_for_others(store.clone()) => Ok(()),
+        () = witnesses.run(&process) => Ok(()),
     };
+    if let Ok(vault) = process.open_vault() {
+        witnesses.tell_all(&vault).await;
+    }
     store.close().await;
     ended
 }

@@ -19,6 +19,7 @@ use crate::store::{
     BadUrl, DEFAULT_BALLAST_BYTES, DEFAULT_CACHE_BYTES, DEFAULT_CONNECTIONS, DEFAULT_FREE_FLOOR_BYTES,
     EngineChoice, PostgresOptions, StoreOptions,
 };
+use crate::witness::Audit;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -222,15 +223,6 @@ pub struct HsmSection {
     pub module: PathBuf,
     /// The file that holds the token's user PIN, of mode 0600. The PIN itself never stands in the configuration.
     pub pin_file: PathBuf,
-}
-
-/// `[audit]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Audit {
-    /// The log's name in its checkpoints, never to be changed: no white space, no `+`.
-    /// `tessera.vault/<environment>` by default.
-    pub origin: Option<String>,
 }
 
 /// `[log]`

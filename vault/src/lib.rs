@@ -35,4 +35,5 @@ pub mod secret;
 mod signer;
 pub mod store;
 mod store_errors;
+mod witness;
 mod work;

@@ -16,6 +16,7 @@ use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::audit::log::{Durable, Log};
 use crate::bulk::BulkRules;
+use crate::audit::succession;
 use crate::challenges::Challenges;
 use crate::domain::program::Rules;
 use crate::domain::retention::RetentionRules;
@@ -35,6 +36,7 @@ use crate::records::{Records, Tx};
 use crate::refusals::Refusals;
 use crate::registers::Registers;
 use crate::store::{EngineError, Follower, Store};
+use crate::witness::Witnesses;
 use crate::work::Desk;
 
 /// Races that one request may lose before it is told so. A lost race means that another request was answered.
@@ -74,6 +76,8 @@ pub struct Surroundings {
     pub origin: Arc<str>,
     /// What is counted and watched.
     pub observed: Arc<Observed>,
+    /// Who follows the audit log outside.
+    pub witnesses: Arc<Witnesses>,
 }
 
 /// The unlocked vault.
@@ -312,11 +316,18 @@ impl OpenVault {
     }
 
     fn record(&self, tx: &mut Tx<'_, '_>, event: &Event) -> Result<Head, Error> {
-        let head = self
-            .ledger
-            .record(tx, event, &self.registers.load(), self.now())?;
+        let head = self.ledger.record(tx, event, &self.registers.load(), self.now())?;
         self.surroundings.observed.counters.event(event);
+        succession::keep(tx, event, head, &self.surroundings.origin)?;
         Ok(head)
+    }
+
+    /// The notes by which audit keys named their successors, over more than `after` and up to `to` events.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a note does not open.
+    pub fn successions(&self, after: u64, to: u64) -> Result<Vec<String>, Error> {
+        succession::notes(&self.surroundings.store, &self.keyring(), after, to)
     }
 
     /// Reads the durable log. Blocks: call it off the async threads where more than some events are read.

@@ -14,6 +14,7 @@ mod phone;
 mod processor;
 mod raw_gateway;
 mod tlog;
+mod witness;
 
 pub use auditor::{AuditReport, Auditor};
 pub use card_desk::{Card, CardDesk, Opened};
@@ -31,3 +32,4 @@ pub use phone::Phone;
 pub use processor::Processor;
 pub use raw_gateway::RawGateway;
 pub use tlog::{Checkpoint, NoteKey};
+pub use witness::Witness;

@@ -27,13 +27,35 @@ pub fn mutual(
     server: Identity,
     clock: &Clock,
 ) -> Result<ClientConfig, rustls::Error> {
+    build(certificate, trust, Some(server), clock)
+}
+
+/// A client of somebody who is no member: `trust` is an authority of theirs that was pinned for this alone, so that host
+/// name and chain say who it is.
+///
+/// # Errors
+/// As [`mutual`].
+pub fn pinned(
+    certificate: Arc<ReloadingCertificate>,
+    trust: Arc<ReloadingTrust>,
+    clock: &Clock,
+) -> Result<ClientConfig, rustls::Error> {
+    build(certificate, trust, None, clock)
+}
+
+fn build(
+    certificate: Arc<ReloadingCertificate>,
+    trust: Arc<ReloadingTrust>,
+    expected: Option<Identity>,
+    clock: &Clock,
+) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_details(provider(), Arc::new(HandshakeTime(clock.clone())))
         .with_protocol_versions(&[&TLS13])?
         // rustls' word for "not its own verifier"; this one asks rustls' own first and then asks for more.
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(OneServer {
             trust,
-            expected: server,
+            expected,
         }))
         .with_client_cert_resolver(certificate);
     config.resumption = Resumption::disabled();
@@ -45,7 +67,8 @@ pub fn mutual(
 #[derive(Debug)]
 struct OneServer {
     trust: Arc<ReloadingTrust>,
-    expected: Identity,
+    /// `None`: whoever the chain and the host name say.
+    expected: Option<Identity>,
 }
 
 impl ServerCertVerifier for OneServer {
@@ -62,8 +85,11 @@ impl ServerCertVerifier for OneServer {
             trust
                 .servers
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        let Some(expected) = &self.expected else {
+            return Ok(verified);
+        };
         match Identity::from_certificate(end_entity) {
-            Ok(identity) if identity == self.expected => Ok(verified),
+            Ok(identity) if identity == *expected => Ok(verified),
             Ok(_) | Err(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }

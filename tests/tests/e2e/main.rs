@@ -5,6 +5,7 @@
 
 mod admin;
 mod admin_desk;
+mod audit;
 mod blind;
 mod budgets;
 mod cards;

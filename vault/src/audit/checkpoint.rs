@@ -65,14 +65,18 @@ impl Checkpoint {
         })
     }
 
-    /// Signs the checkpoint, and gives the note.
+    /// Signs the checkpoint with each of the keys, and gives the note.
     ///
     /// # Errors
     /// [`NoteError::Key`] for an origin that cannot name a key.
-    pub fn sign(&self, key: &AuditKey) -> Result<String, NoteError> {
+    pub fn sign<'a>(&self, keys: impl IntoIterator<Item = &'a AuditKey>) -> Result<String, NoteError> {
         let text = self.text();
-        let line = verifier_key(key, &self.origin)?.signature_line(key.sign(text.as_bytes()).as_ref());
-        Ok(format!("{text}\n{line}"))
+        let mut note = format!("{text}\n");
+        for key in keys {
+            let signature = key.sign(text.as_bytes());
+            note += &verifier_key(key, &self.origin)?.signature_line(signature.as_ref());
+        }
+        Ok(note)
     }
 
     /// Reads a note and verifies it with a key, whose name is the origin.
@@ -118,7 +122,7 @@ mod tests {
             root: merkle::leaf(b"one"),
         };
         let origin = ORIGIN.to_owned();
-        let note = Checkpoint { origin, head }.sign(&key).unwrap();
+        let note = Checkpoint { origin, head }.sign([&key]).unwrap();
         (key, note)
     }
 

@@ -6,4 +6,5 @@ pub mod event;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod succession;
 pub mod verify;

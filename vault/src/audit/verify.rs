@@ -9,6 +9,7 @@ use super::checkpoint::{Checkpoint, Head};
 use super::event::{Event, Operation, Outcome};
 use super::merkle::{self, CompactRange, Hash};
 use super::note::{Note, NoteError, VerifierKey, hex};
+use super::succession;
 
 /// A place where a log is not what it should be. Indices and sizes count events from the log's beginning; notes are
 /// counted from 1 in the order in which they were given.
@@ -209,20 +210,14 @@ impl Reading {
         if event.outcome != Outcome::Done {
             return;
         }
-        let words = || event.note.iter().flat_map(|note| note.split_whitespace());
-        match event.operation {
-            Operation::RotateKey => {
-                let named = words().filter_map(|word| word.parse::<VerifierKey>().ok());
-                let own = named.filter(|key| key.name() == origin);
-                self.successors.extend(own.map(|key| (index + 1, key)));
-            }
-            Operation::Restore => {
-                let witnessed = words().filter_map(|word| word.strip_prefix("witnessed=")?.parse().ok());
-                let given_up = witnessed.max();
-                self.restores
-                    .extend(given_up.map(|given_up| Restored { index, given_up }));
-            }
-            _ => {}
+        let successors = succession::named(event, origin);
+        self.successors.extend(successors.map(|key| (index + 1, key)));
+        if event.operation == Operation::Restore {
+            let words = event.note.iter().flat_map(|note| note.split_whitespace());
+            let witnessed = words.filter_map(|word| word.strip_prefix("witnessed=")?.parse().ok());
+            let given_up = witnessed.max();
+            self.restores
+                .extend(given_up.map(|given_up| Restored { index, given_up }));
         }
     }
 

@@ -58,7 +58,7 @@ impl Forger {
         };
         let origin = ORIGIN.to_owned();
         self.notes
-            .push(Checkpoint { origin, head }.sign(&self.key).unwrap());
+            .push(Checkpoint { origin, head }.sign([&self.key]).unwrap());
     }
 
     fn vkey(&self) -> VerifierKey {

@@ -32,7 +32,7 @@ pub async fn checkpoint(vault: &Arc<OpenVault>, event: Event) -> Result<AuditChe
         note: sign(vault, head)?,
         vkey: key.to_string(),
         attestation: attestation.map_err(|error| internal(&error))?,
-        handovers: Vec::new(),
+        handovers: vault.successions(0, head.size)?,
     })
 }
 
@@ -42,7 +42,7 @@ pub async fn checkpoint(vault: &Arc<OpenVault>, event: Event) -> Result<AuditChe
 /// The origin names no key.
 pub fn sign(vault: &OpenVault, head: Head) -> Result<String, Error> {
     let origin = vault.surroundings.origin.to_string();
-    let note = Checkpoint { origin, head }.sign(vault.keyring().audit_key());
+    let note = Checkpoint { origin, head }.sign(vault.keyring().audit_keys());
     note.map_err(|error| Error::Internal(error.to_string()))
 }
 

@@ -431,10 +431,10 @@ impl Keyring {
         self.audit.active()
     }
 
-    /// Keys of the audit log's checkpoints that were replaced and can still sign, newest first: a checkpoint that covers
-    /// the event of the change carries their signatures too.
-    pub fn former_audit_keys(&self) -> impl Iterator<Item = &AuditKey> {
-        self.audit.usable().skip(1)
+    /// Every audit key that can be used, the active one first. One that was replaced signs checkpoints too
+    /// until its grace time ends, so that whoever knows it alone learns of the next.
+    pub fn audit_keys(&self) -> impl Iterator<Item = &AuditKey> {
+        self.audit.usable()
     }
 
     /// The keys that callers encrypt to.

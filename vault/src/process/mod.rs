@@ -12,7 +12,7 @@ use shared::vault_api::governance::{LockState, SlotCounts, Status};
 use crate::audit::event::{Event, Operation, Outcome};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::flows::backup::announce_restore;
+use crate::flows::backup;
 use crate::flows::slots;
 use crate::keys::keyring::Keyring;
 use crate::keys::root::RootKey;
@@ -144,7 +144,7 @@ impl Process {
     async fn unlock(&self, opened: Opened, unwritten: &mut Vec<Event>) -> Result<(), Error> {
         let Opened { root, slot, shares } = opened;
         let vault = self.open(root).await?;
-        announce_restore(&vault).await?;
+        self.face_witnesses(&vault).await?;
         while let Some(event) = unwritten.first().cloned() {
             vault.commit(event, |_, _| Ok(())).await?;
             unwritten.remove(0);
@@ -157,6 +157,7 @@ impl Process {
         };
         vault.commit(event, proved).await?;
         self.vault.store(Some(Arc::clone(&vault)));
+        self.surroundings.witnesses.grown();
         self.alone.forget_trouble();
         tracing::info!(%slot, "unlocked");
         // A change of slots that was complete when the process ended.
@@ -165,6 +166,16 @@ impl Process {
             tracing::error!(%error, "a verified slot is still pending");
         }
         Ok(())
+    }
+
+    /// Nothing opens over an earlier state of its disk, unless officers restored that: then it is the first event.
+    async fn face_witnesses(&self, vault: &Arc<OpenVault>) -> Result<(), Error> {
+        let restored = backup::restored_from(vault)?;
+        let witnessed = self.surroundings.witnesses.check(vault, restored.is_some()).await?;
+        match restored {
+            Some(restored) => backup::announce_restore(vault, restored, witnessed).await,
+            None => Ok(()),
+        }
     }
 
     async fn open(&self, root: RootKey) -> Result<Arc<OpenVault>, Error> {
@@ -199,7 +210,9 @@ impl Process {
         let vault = self.vault.swap(None).ok_or(Error::Locked)?;
         self.alone.end();
         tracing::info!("locked");
-        vault.commit_last(event).await?;
+        let last = vault.commit_last(event).await;
+        self.surroundings.witnesses.tell_all(&vault).await;
+        last?;
         Ok(self.status())
     }
 

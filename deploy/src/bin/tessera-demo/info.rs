@@ -21,6 +21,8 @@ pub(crate) fn write(stand: &Stand) -> Result<()> {
         "gatewayKey": set.gateway_client.key,
         "officerCert": officer.certificate,
         "officerKey": officer.key,
+        "auditorCert": set.auditor.certificate,
+        "auditorKey": set.auditor.key,
         "processorCert": set.processor.certificate,
         "processorKey": set.processor.key,
         "vaultPid": stand.vault()?.pid(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shared::ids::{BackupToken, JobToken};
 use shared::vault_api::reports::Backup;
+use time::OffsetDateTime;
 
 pub use self::write::{UnderWay, step};
 use crate::audit::checkpoint::verifier_key;
@@ -157,15 +158,20 @@ pub async fn end_lives(vault: &Arc<OpenVault>) -> Result<(), Error> {
     Ok(())
 }
 
-/// At the first unlock after a restore: sees that the backup was made by this very vault, and writes down from which one it
-/// was restored.
+/// A restore that no unlock has told of yet.
+pub struct RestoredFrom {
+    manifest: Manifest,
+    at: OffsetDateTime,
+}
+
+/// At the first unlock after a restore: from which backup it was, once it is sure that this very vault made that.
 ///
 /// # Errors
 /// `RESTORE_FORGED` when the manifest is not signed by this vault's audit key; the store's.
-pub async fn announce_restore(vault: &Arc<OpenVault>) -> Result<(), Error> {
+pub fn restored_from(vault: &OpenVault) -> Result<Option<RestoredFrom>, Error> {
     let marker = restored::marker(&vault.surroundings.store);
     let Some(marker) = marker.map_err(|error| Error::Store(error.to_string()))? else {
-        return Ok(());
+        return Ok(None);
     };
     let key = verifier_key(vault.keyring().audit_key(), &vault.surroundings.origin);
     let key = key.map_err(|error| Error::Internal(error.to_string()))?;
@@ -177,10 +183,26 @@ pub async fn announce_restore(vault: &Arc<OpenVault>) -> Result<(), Error> {
             "The backup that this store was restored from is not signed by this vault.",
         )
     })?;
+    let at = marker.at;
+    Ok(Some(RestoredFrom { manifest, at }))
+}
+
+/// Writes down from which backup the vault was restored, and strikes the mark off. `witnessed` is the largest size of the
+/// log that a witness saw beyond it: a verifier reads from the event what was given up.
+///
+/// # Errors
+/// The store's.
+pub async fn announce_restore(
+    vault: &Arc<OpenVault>,
+    restored: RestoredFrom,
+    witnessed: Option<u64>,
+) -> Result<(), Error> {
+    let RestoredFrom { manifest, at } = restored;
+    let witnessed = witnessed.map(|size| format!(" witnessed={size}")).unwrap_or_default();
     let mut event = Event::done(Operation::Restore, vault.surroundings.clock.now());
     event.note = Some(format!(
-        "from {} made {} at commit {}, {} events; restored {}",
-        manifest.backup, manifest.made_at, manifest.commit.number, manifest.log_size, marker.at,
+        "from {} made {} at commit {}, {} events; restored {at}{witnessed}",
+        manifest.backup, manifest.made_at, manifest.commit.number, manifest.log_size,
     ));
     vault
         .commit(event, |tx, _| tx.delete_sealed(Tree::Meta, restored::key()))

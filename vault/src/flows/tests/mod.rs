@@ -2,6 +2,7 @@
 
 mod backups;
 mod bulk;
+mod audit;
 mod enrolment;
 mod erased;
 mod governance;
