@@ -210,11 +210,13 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
         tracing::info!(%address, state = ?process.status().state, "listening");
     }
 
+    let mut reloading = certificates.reloading();
+    reloading.extend(witnesses.reloading());
     let running = server.run();
     let ended = tokio::select! {
         ended = running => ended.map_err(cannot("listener")),
         error = store.failed() => abandon(&error),
-        () = watch(RELOAD_EVERY, certificates.reloading()) => Ok(()),
+        () = watch(RELOAD_EVERY, reloading) => Ok(()),
         () = jobs::run(process.clone()) => Ok(()),
         () = follow::look_for_others(store.clone()) => Ok(()),
         () = witnesses.run(&process) => Ok(()),

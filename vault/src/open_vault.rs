@@ -14,9 +14,8 @@ use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::audit::checkpoint::Head;
 use crate::audit::event::{Event, Operation, Outcome};
-use crate::audit::log::{Durable, Log};
-use crate::bulk::BulkRules;
 use crate::audit::succession;
+use crate::bulk::BulkRules;
 use crate::challenges::Challenges;
 use crate::domain::program::Rules;
 use crate::domain::retention::RetentionRules;
@@ -320,26 +319,6 @@ impl OpenVault {
         self.surroundings.observed.counters.event(event);
         succession::keep(tx, event, head, &self.surroundings.origin)?;
         Ok(head)
-    }
-
-    /// The notes by which audit keys named their successors, over more than `after` and up to `to` events.
-    ///
-    /// # Errors
-    /// The store cannot be read, or a note does not open.
-    pub fn successions(&self, after: u64, to: u64) -> Result<Vec<String>, Error> {
-        succession::notes(&self.surroundings.store, &self.keyring(), after, to)
-    }
-
-    /// Reads the durable log. Blocks: call it off the async threads where more than some events are read.
-    ///
-    /// # Errors
-    /// That of `read`.
-    pub fn log<T>(&self, read: impl FnOnce(&mut Log<Durable<'_>>) -> Result<T, Error>) -> Result<T, Error> {
-        let (store, keyring) = (&self.surroundings.store, self.keyring());
-        read(&mut Log(Durable {
-            store,
-            keyring: &keyring,
-        }))
     }
 
     /// Waits for the turn to change the registers.

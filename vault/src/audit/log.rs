@@ -9,6 +9,7 @@ use super::event::Event;
 use super::merkle::{self, CompactRange, Hash, Subtree};
 use crate::error::Error;
 use crate::keys::keyring::Keyring;
+use crate::open_vault::OpenVault;
 use crate::records::Tx;
 use crate::store::{EngineError, Snapshot, Store, Tree};
 
@@ -26,6 +27,20 @@ pub fn node_key(subtree: Subtree) -> Option<[u8; 9]> {
     *level = u8::try_from(subtree.level / STORED_EVERY).ok()?;
     index.copy_from_slice(&subtree.index.to_be_bytes());
     Some(key)
+}
+
+impl OpenVault {
+    /// Reads the durable log. Blocks: call it off the async threads where more than some events are read.
+    ///
+    /// # Errors
+    /// That of `read`.
+    pub fn log<T>(&self, read: impl FnOnce(&mut Log<Durable<'_>>) -> Result<T, Error>) -> Result<T, Error> {
+        let (store, keyring) = (&self.surroundings.store, self.keyring());
+        read(&mut Log(Durable {
+            store,
+            keyring: &keyring,
+        }))
+    }
 }
 
 /// Where opened values come from: the durable store, or a transaction.

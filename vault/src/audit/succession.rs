@@ -7,9 +7,9 @@ use super::checkpoint::{Checkpoint, Head};
 use super::event::{Event, Operation, Outcome};
 use super::note::VerifierKey;
 use crate::error::Error;
-use crate::keys::keyring::Keyring;
+use crate::open_vault::OpenVault;
 use crate::records::Tx;
-use crate::store::{Store, Tree};
+use crate::store::Tree;
 
 /// Keys of successions in [`Tree::AuditNodes`] begin so, and end in the size of the log: no node is like them.
 const PREFIX: &[u8] = b"\0next/";
@@ -41,19 +41,21 @@ pub fn keep(tx: &mut Tx<'_, '_>, event: &Event, head: Head, origin: &str) -> Res
     tx.put_value(Tree::AuditNodes, &key(head.size), note.as_bytes())
 }
 
-/// The notes of successions over more than `after` and up to `to` events, oldest first.
-///
-/// # Errors
-/// The store cannot be read, or a note does not open.
-pub fn notes(store: &Store, keyring: &Keyring, after: u64, to: u64) -> Result<Vec<String>, Error> {
-    let after = key(after);
-    let entries = store.scan(Tree::AuditNodes, PREFIX, Bound::Excluded(&after), MOST);
-    let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
-    let last = key(to);
-    let open = |(key, sealed): &(Vec<u8>, Vec<u8>)| {
-        let note = keyring.open_record(Tree::AuditNodes, key, sealed);
-        let note = note.map_err(|error| Error::Corrupt(error.to_string()))?;
-        String::from_utf8(note.to_vec()).map_err(|error| Error::Corrupt(error.to_string()))
-    };
-    entries.iter().filter(|(key, _)| *key <= last).map(open).collect()
+impl OpenVault {
+    /// The notes by which audit keys named their successors, over more than `after` and up to `to` events, oldest first.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a note does not open.
+    pub fn successions(&self, after: u64, to: u64) -> Result<Vec<String>, Error> {
+        let (after, last, keyring) = (key(after), key(to), self.keyring());
+        let entries =
+            self.surroundings.store.scan(Tree::AuditNodes, PREFIX, Bound::Excluded(&after), MOST);
+        let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
+        let open = |(key, sealed): &(Vec<u8>, Vec<u8>)| {
+            let note = keyring.open_record(Tree::AuditNodes, key, sealed);
+            let note = note.map_err(|error| Error::Corrupt(error.to_string()))?;
+            String::from_utf8(note.to_vec()).map_err(|error| Error::Corrupt(error.to_string()))
+        };
+        entries.iter().filter(|(key, _)| *key <= last).map(open).collect()
+    }
 }

@@ -62,6 +62,7 @@ pub fn render(process: &Process, vault: Option<&OpenVault>) -> Result<String, fm
     );
     stock::certificates(&mut page, surroundings);
     stock::store(&mut page, &surroundings.store);
+    stock::witnesses(&mut page, surroundings);
     if let Some(vault) = vault {
         stock::registers(&mut page, vault);
         stock::keys(&mut page, vault);

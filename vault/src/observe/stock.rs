@@ -11,6 +11,7 @@ use crate::flows::pending_keys;
 use crate::keys::header::{KeyHeader, KeyState};
 use crate::open_vault::{OpenVault, Surroundings};
 use crate::store::{Store, Tree};
+use crate::witness::Standing;
 use crate::work;
 
 /// So many entries of one kind are counted; there is an alarm long before.
@@ -56,6 +57,27 @@ pub(super) fn store(page: &mut Page, store: &Store) {
             u8::from(status.failure.is_some()),
         );
     }
+}
+
+/// Who follows the audit log outside: witnesses and the mirror. One that was not heard of yet has no size.
+pub(super) fn witnesses(page: &mut Page, surroundings: &Surroundings) {
+    let (now, standings) = (surroundings.clock.unix_seconds(), surroundings.witnesses.standings());
+    let labels = |standing: &Standing| vec![("name", standing.name.clone())];
+    let seen = standings.iter().filter_map(|standing| Some((labels(standing), standing.size?)));
+    page.gauges(
+        "audit_followed_events",
+        "Events that a witness or the mirror knows of",
+        seen.collect::<Vec<_>>(),
+    );
+    let failing = standings.iter().map(|standing| {
+        let since = standing.failing_since.unwrap_or(now);
+        (labels(standing), now.saturating_sub(since))
+    });
+    page.gauges(
+        "audit_follower_failing_seconds",
+        "Seconds for which a witness or the mirror has failed; 0: it follows",
+        failing.collect::<Vec<_>>(),
+    );
 }
 
 /// Programs and parties.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use shared::clock::Clock;
 use shared::mtls::certificate::ReloadingCertificate;
 use shared::mtls::client;
+use shared::mtls::reload::Reload;
 use shared::mtls::trust::ReloadingTrust;
 
 use super::{MOST_TRIES, Refusal, durable, unavailable};
@@ -57,6 +58,7 @@ pub(super) struct HttpWitness {
     vkey: VerifierKey,
     /// The size of its last checkpoint, as far as we know.
     last: u64,
+    reloads: [Arc<dyn Reload>; 2],
 }
 
 enum Answer {
@@ -82,6 +84,7 @@ impl HttpWitness {
         let certificate = Arc::new(certificate.map_err(|error| cannot(&error))?);
         let trust = ReloadingTrust::load(&access.ca, &access.crl, clock.clone());
         let trust = Arc::new(trust.map_err(|error| cannot(&error))?);
+        let reloads: [Arc<dyn Reload>; 2] = [certificate.clone(), trust.clone()];
         let tls = client::pinned(certificate, trust, clock).map_err(|error| cannot(&error))?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
@@ -97,7 +100,13 @@ impl HttpWitness {
             url,
             vkey: access.vkey.clone(),
             last: 0,
+            reloads,
         })
+    }
+
+    /// Certificate and trust, to be read again when their files change.
+    pub(super) fn reloads(&self) -> impl Iterator<Item = Arc<dyn Reload>> {
+        self.reloads.iter().cloned()
     }
 
     /// Gives it the durable head, and what it has seen then.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use shared::clock::Clock;
+use shared::mtls::reload::Reload;
 use tokio::sync::Notify;
 
 pub use self::http::AccessError;
@@ -202,6 +203,7 @@ fn notes(vault: &OpenVault, head: Head, since: Option<u64>) -> Result<Vec<String
 pub struct Witnesses {
     all: Vec<Witness>,
     mirror: Option<(Alarm, Mirror)>,
+    reloads: Vec<Arc<dyn Reload>>,
     every: Duration,
     grown: Notify,
 }
@@ -212,7 +214,7 @@ impl Witnesses {
     /// # Errors
     /// Certificates that cannot be read, a URL that is none.
     pub fn new(settings: &Audit, clock: &Clock) -> Result<Self, AccessError> {
-        let mut all = Vec::new();
+        let (mut all, mut reloads) = (Vec::new(), Vec::new());
         for section in &settings.witnesses {
             let (name, sink) = match section {
                 WitnessSection::File { file } => {
@@ -220,6 +222,7 @@ impl Witnesses {
                 }
                 WitnessSection::Http(access) => {
                     let http = HttpWitness::new(access, clock)?;
+                    reloads.extend(http.reloads());
                     (access.url.clone(), Sink::Http(Box::new(http)))
                 }
             };
@@ -235,20 +238,16 @@ impl Witnesses {
         Ok(Self {
             all,
             mirror,
-            every: Duration::from_secs(settings.every_seconds),
+            reloads,
+            every: Duration::from_secs(settings.every_seconds.max(1)),
             grown: Notify::new(),
         })
     }
 
-    /// None at all.
+    /// Certificates and revocation lists of servers, to be read again when their files change.
     #[must_use]
-    pub fn none() -> Self {
-        Self {
-            all: Vec::new(),
-            mirror: None,
-            every: Duration::from_secs(settings::DEFAULT_EVERY_SECONDS),
-            grown: Notify::new(),
-        }
+    pub fn reloading(&self) -> Vec<Arc<dyn Reload>> {
+        self.reloads.clone()
     }
 
     /// How each stands, the mirror last.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::http::Access;
 
 /// Soon enough that little is lost with a disk, and seldom enough that a witness' file grows by a few megabytes a day.
-pub(super) const DEFAULT_EVERY_SECONDS: u64 = 5;
+const DEFAULT_EVERY_SECONDS: u64 = 5;
 
 /// `[audit]`
 #[derive(Debug, Deserialize)]
