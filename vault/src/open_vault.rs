@@ -315,7 +315,9 @@ impl OpenVault {
     }
 
     fn record(&self, tx: &mut Tx<'_, '_>, event: &Event) -> Result<Head, Error> {
-        let head = self.ledger.record(tx, event, &self.registers.load(), self.now())?;
+        let head = self
+            .ledger
+            .record(tx, event, &self.registers.load(), self.now())?;
         self.surroundings.observed.counters.event(event);
         succession::keep(tx, event, head, &self.surroundings.origin)?;
         Ok(head)

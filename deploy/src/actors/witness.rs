@@ -45,7 +45,11 @@ impl Witness {
     /// # Errors
     /// When files or the port cannot be had.
     pub fn start(directory: &Path) -> Result<Self> {
-        let set = DevSet::create(&directory.join("witness-pki"), &DevOptions::default(), &Clock::System)?;
+        let set = DevSet::create(
+            &directory.join("witness-pki"),
+            &DevOptions::default(),
+            &Clock::System,
+        )?;
         let state = Arc::new(Mutex::new(State {
             key: PKey::generate_ed25519()?,
             log: None,
@@ -53,7 +57,11 @@ impl Witness {
             refused: 0,
         }));
         let data = web::Data::from(Arc::clone(&state));
-        let app = move || App::new().app_data(data.clone()).route("/add-checkpoint", web::post().to(add_checkpoint));
+        let app = move || {
+            App::new()
+                .app_data(data.clone())
+                .route("/add-checkpoint", web::post().to(add_checkpoint))
+        };
         let server = HttpServer::new(app).workers(1).disable_signals();
         let server = server.bind_rustls_0_23(("127.0.0.1", 0), tls(&set)?)?;
         let port = server.addrs().first().context("no address")?.port();
@@ -74,7 +82,10 @@ impl Witness {
     /// When the key cannot be read.
     pub fn section(&self) -> Result<String> {
         let key = [&[COSIGNATURE], self.state().key.raw_public_key()?.as_slice()].concat();
-        let id: String = key_id(NAME, &key).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id: String = key_id(NAME, &key)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let own = &self.set.auditor;
         Ok(format!(
             "[[audit.witnesses]]\nkind = \"http\"\nurl = \"https://127.0.0.1:{}\"\nvkey = \"{NAME}+{id}+{}\"\n\
@@ -131,7 +142,8 @@ fn tls(set: &DevSet) -> Result<ServerConfig> {
         roots.add(root?)?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&set.gateway_server.certificate)?.collect();
     let key = PrivateKeyDer::from_pem_file(&set.gateway_server.key)?;
     Ok(ServerConfig::builder_with_provider(provider)
@@ -147,7 +159,9 @@ async fn add_checkpoint(state: web::Data<Mutex<State>>, body: String) -> HttpRes
         Ok(Added::Unknown) => HttpResponse::NotFound().finish(),
         Ok(Added::Conflict(size)) => {
             state.refused += 1;
-            HttpResponse::Conflict().content_type("text/x.tlog.size").body(format!("{size}\n"))
+            HttpResponse::Conflict()
+                .content_type("text/x.tlog.size")
+                .body(format!("{size}\n"))
         }
         Ok(Added::Unproved) => {
             state.refused += 1;
@@ -168,9 +182,15 @@ impl State {
     fn add(&mut self, body: &str) -> Result<Added> {
         let (head, note) = body.split_once("\n\n").context("no empty line")?;
         let mut lines = head.lines();
-        let old: u64 = lines.next().and_then(|line| line.strip_prefix("old ")).context("no old size")?.parse()?;
+        let old: u64 = lines
+            .next()
+            .and_then(|line| line.strip_prefix("old "))
+            .context("no old size")?
+            .parse()?;
         let proof: Vec<String> = lines.map(str::to_owned).collect();
-        let Some(log) = &self.log else { return Ok(Added::Unknown) };
+        let Some(log) = &self.log else {
+            return Ok(Added::Unknown);
+        };
         if note.lines().next() != Some(log.name()) {
             return Ok(Added::Unknown);
         }

@@ -53,10 +53,7 @@ fn build(
         .with_protocol_versions(&[&TLS13])?
         // rustls' word for "not its own verifier"; this one asks rustls' own first and then asks for more.
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(OneServer {
-            trust,
-            expected,
-        }))
+        .with_custom_certificate_verifier(Arc::new(OneServer { trust, expected }))
         .with_client_cert_resolver(certificate);
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;

@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The index that an answer names.
 fn index(opened: &Opened) -> Result<u64> {
     let header = opened.answer.header(AUDIT_INDEX);
-    Ok(header.context("a sealed answer without its audit index")?.parse()?)
+    Ok(header
+        .context("a sealed answer without its audit index")?
+        .parse()?)
 }
 
 /// The answer's event, proved to be in the log, and about this very JWE.
@@ -28,7 +30,10 @@ async fn event_of(pair: &Pair, opened: &Opened) -> Result<Value> {
     let (_, checkpoint) = auditor.checkpoint().await?;
     let entry = auditor.event(index(opened)?, &checkpoint).await?;
     let event: Value = serde_json::from_str(&entry.event)?;
-    ensure!(event["bdh"] == sha256_base64url(&opened.jwe), "the event is of another answer: {event}");
+    ensure!(
+        event["bdh"] == sha256_base64url(&opened.jwe),
+        "the event is of another answer: {event}"
+    );
     Ok(event)
 }
 
@@ -39,13 +44,22 @@ fn every_sealed_answer_leads_to_its_event() {
         let desk = holder.phone.cards();
         let created = desk.create_proven(desk.first_balance().await?, "Audited").await?;
         let event = event_of(pair, &created).await?;
-        ensure!(event["operation"] == "issue" && event["emitted"] == true, "{event}");
+        ensure!(
+            event["operation"] == "issue" && event["emitted"] == true,
+            "{event}"
+        );
         let revealed = desk.reveal(&holder.card).await?;
         let event = event_of(pair, &revealed).await?;
-        ensure!(event["operation"] == "reveal" && event["card"] == holder.card.token.as_str(), "{event}");
+        ensure!(
+            event["operation"] == "reveal" && event["card"] == holder.card.token.as_str(),
+            "{event}"
+        );
         let reset = desk.reset_cvv(&holder.card).await?;
         let event = event_of(pair, &reset).await?;
-        ensure!(event["operation"] == "reset-cvv" && index(&reset)? > index(&revealed)?, "{event}");
+        ensure!(
+            event["operation"] == "reset-cvv" && index(&reset)? > index(&revealed)?,
+            "{event}"
+        );
         Ok(())
     });
 }
@@ -60,8 +74,16 @@ fn a_log_that_grew_is_proved_to_be_the_same_log() {
         ensure!(old.size < new.size);
         auditor.check_consistency(&old, &new).await?;
         auditor.verify().await?;
-        for path in ["?index=5&size=5", "?index=0&size=999999999", "?index=0", "?index=x&size=1"] {
-            let answer = auditor.door().get(&format!("{}{path}", paths::AUDIT_INCLUSION)).await?;
+        for path in [
+            "?index=5&size=5",
+            "?index=0&size=999999999",
+            "?index=0",
+            "?index=x&size=1",
+        ] {
+            let answer = auditor
+                .door()
+                .get(&format!("{}{path}", paths::AUDIT_INCLUSION))
+                .await?;
             ensure!((400..500).contains(&answer.status), "{path}: {answer}");
         }
         Ok(())
@@ -98,7 +120,10 @@ async fn old_disk() -> Result<()> {
     open(&mut pair.stand).await?;
     pair.holder().await?;
     let (_, later) = pair.stand.auditor()?.checkpoint().await?;
-    until("the witness signs what came then", || witness.seen() >= Some(later.size)).await?;
+    until("the witness signs what came then", || {
+        witness.seen() >= Some(later.size)
+    })
+    .await?;
     ensure!(witness.seen() > seen && witness.refused() <= 2, "{witness:?}");
     pair.stand.stop_vault().await?;
     mirror_holds(&mirror, later.size)?;
@@ -106,10 +131,16 @@ async fn old_disk() -> Result<()> {
     fs::remove_dir_all(&pair.stand.layout().vault_data)?;
     fs::rename(&early, &pair.stand.layout().vault_data)?;
     let refused = open(&mut pair.stand).await.err().context("an old disk opened")?;
-    ensure!(format!("{refused:#}").contains("LOG_BEHIND_WITNESS"), "{refused:#}");
+    ensure!(
+        format!("{refused:#}").contains("LOG_BEHIND_WITNESS"),
+        "{refused:#}"
+    );
     fs::remove_file(&file)?;
     let refused = open(&mut pair.stand).await.err().context("an old disk opened")?;
-    ensure!(format!("{refused:#}").contains("LOG_BEHIND_WITNESS"), "{refused:#}");
+    ensure!(
+        format!("{refused:#}").contains("LOG_BEHIND_WITNESS"),
+        "{refused:#}"
+    );
     pair.stand.stop().await?;
     witness.stop().await;
     Ok(())

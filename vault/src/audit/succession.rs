@@ -23,8 +23,14 @@ fn key(size: u64) -> Vec<u8> {
 /// The verifier keys that an event names as the log's next.
 pub fn named<'a>(event: &'a Event, origin: &'a str) -> impl Iterator<Item = VerifierKey> + 'a {
     let rotates = event.operation == Operation::RotateKey && event.outcome == Outcome::Done;
-    let words = event.note.iter().filter(move |_| rotates).flat_map(|note| note.split_whitespace());
-    words.filter_map(|word| word.parse().ok()).filter(move |key: &VerifierKey| key.name() == origin)
+    let words = event
+        .note
+        .iter()
+        .filter(move |_| rotates)
+        .flat_map(|note| note.split_whitespace());
+    words
+        .filter_map(|word| word.parse().ok())
+        .filter(move |key: &VerifierKey| key.name() == origin)
 }
 
 /// Signs `head` by the key that is in force in `tx`, if the event before it names another.
@@ -36,7 +42,7 @@ pub fn keep(tx: &mut Tx<'_, '_>, event: &Event, head: Head, origin: &str) -> Res
         return Ok(());
     }
     let origin = origin.to_owned();
-    let note = Checkpoint { origin, head }.sign([tx.keyring().audit_key()]);
+    let note = Checkpoint { origin, head }.sign(tx.keyring().audit_keys());
     let note = note.map_err(|error| Error::Internal(error.to_string()))?;
     tx.put_value(Tree::AuditNodes, &key(head.size), note.as_bytes())
 }
@@ -48,8 +54,10 @@ impl OpenVault {
     /// The store cannot be read, or a note does not open.
     pub fn successions(&self, after: u64, to: u64) -> Result<Vec<String>, Error> {
         let (after, last, keyring) = (key(after), key(to), self.keyring());
-        let entries =
-            self.surroundings.store.scan(Tree::AuditNodes, PREFIX, Bound::Excluded(&after), MOST);
+        let entries = self
+            .surroundings
+            .store
+            .scan(Tree::AuditNodes, PREFIX, Bound::Excluded(&after), MOST);
         let entries = entries.map_err(|error| Error::Store(error.to_string()))?;
         let open = |(key, sealed): &(Vec<u8>, Vec<u8>)| {
             let note = keyring.open_record(Tree::AuditNodes, key, sealed);

@@ -61,9 +61,14 @@ pub(super) fn store(page: &mut Page, store: &Store) {
 
 /// Who follows the audit log outside: witnesses and the mirror. One that was not heard of yet has no size.
 pub(super) fn witnesses(page: &mut Page, surroundings: &Surroundings) {
-    let (now, standings) = (surroundings.clock.unix_seconds(), surroundings.witnesses.standings());
+    let (now, standings) = (
+        surroundings.clock.unix_seconds(),
+        surroundings.witnesses.standings(),
+    );
     let labels = |standing: &Standing| vec![("name", standing.name.clone())];
-    let seen = standings.iter().filter_map(|standing| Some((labels(standing), standing.size?)));
+    let seen = standings
+        .iter()
+        .filter_map(|standing| Some((labels(standing), standing.size?)));
     page.gauges(
         "audit_followed_events",
         "Events that a witness or the mirror knows of",

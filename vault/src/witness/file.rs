@@ -74,7 +74,9 @@ impl FileWitness {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| unavailable(&error))?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| unavailable(&error))?
 }
 
 /// What a note says, if a key of this log signed it.
@@ -107,7 +109,12 @@ fn last_note(path: &Path) -> io::Result<Option<String>> {
 /// one begins after an empty line, so that readers skip it.
 fn append(path: &Path, notes: &[String]) -> io::Result<()> {
     let is_new = !path.exists();
-    let mut file = File::options().read(true).append(true).create(true).mode(MODE).open(path)?;
+    let mut file = File::options()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(MODE)
+        .open(path)?;
     let before = file.metadata()?.len();
     let mut bytes = Vec::new();
     if before > 0 && !ends_a_note(&mut file, before)? {

@@ -134,7 +134,9 @@ impl HttpWitness {
                 Answer::Unproved => return Err(Refusal::Forked { witnessed: old }),
             }
         }
-        Err(Refusal::Unavailable("the witness hears from others too often".to_owned()))
+        Err(Refusal::Unavailable(
+            "the witness hears from others too often".to_owned(),
+        ))
     }
 
     /// Checks that the witness signed this very checkpoint.
@@ -154,10 +156,14 @@ impl HttpWitness {
             StatusCode::OK => Ok(Answer::Taken(text)),
             StatusCode::CONFLICT => {
                 let size = text.trim_end().parse();
-                size.map(Answer::Other).map_err(|_| unavailable(&"a conflict without a size"))
+                size.map(Answer::Other)
+                    .map_err(|_| unavailable(&"a conflict without a size"))
             }
             StatusCode::UNPROCESSABLE_ENTITY => Ok(Answer::Unproved),
-            other => Err(Refusal::Unavailable(format!("the witness answers {}", other.as_u16()))),
+            other => Err(Refusal::Unavailable(format!(
+                "the witness answers {}",
+                other.as_u16()
+            ))),
         }
     }
 }
@@ -172,7 +178,11 @@ async fn proof(vault: &Arc<OpenVault>, old: u64, size: u64) -> Result<String, Re
 
 async fn read(mut answer: Response) -> Result<String, Refusal> {
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| unavailable(&error.without_url()))? {
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| unavailable(&error.without_url()))?
+    {
         if body.len() + chunk.len() > MOST_ANSWER_BYTES {
             return Err(unavailable(&"the answer is too long"));
         }

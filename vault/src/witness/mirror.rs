@@ -82,7 +82,9 @@ impl Mirror {
             }
             followed
         });
-        followed.await.map_err(|error| MirrorError::Stopped(error.to_string()))?
+        followed
+            .await
+            .map_err(|error| MirrorError::Stopped(error.to_string()))?
     }
 }
 
@@ -130,7 +132,10 @@ impl Writing {
 
 /// Opens the newest file behind its last whole line, which must be the log's own.
 fn open(directory: &Path, vault: &OpenVault) -> Result<Writing, MirrorError> {
-    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(directory)?;
     let Some((path, first)) = newest(directory)? else {
         return create(directory, 0);
     };
@@ -140,7 +145,10 @@ fn open(directory: &Path, vault: &OpenVault) -> Result<Writing, MirrorError> {
     file.seek(SeekFrom::Start(begin))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
-    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let whole = tail
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
     let bytes = begin + whole as u64;
     file.set_len(bytes)?;
     let lines = tail.get(..whole).unwrap_or_default();
@@ -148,7 +156,11 @@ fn open(directory: &Path, vault: &OpenVault) -> Result<Writing, MirrorError> {
     let Some(last) = last else {
         return if begin == 0 {
             // Made, and not written before the process ended.
-            Ok(Writing { file, bytes, next: first })
+            Ok(Writing {
+                file,
+                bytes,
+                next: first,
+            })
         } else {
             Err(MirrorError::Unreadable(path))
         };
@@ -164,7 +176,11 @@ fn open(directory: &Path, vault: &OpenVault) -> Result<Writing, MirrorError> {
 
 fn create(directory: &Path, next: u64) -> Result<Writing, MirrorError> {
     let path = directory.join(format!("{PREFIX}{next:020}{SUFFIX}"));
-    let file = File::options().append(true).create_new(true).mode(FILE_MODE).open(path)?;
+    let file = File::options()
+        .append(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
     File::open(directory)?.sync_all()?;
     Ok(Writing { file, bytes: 0, next })
 }

@@ -109,7 +109,11 @@ impl Alarm {
     }
 
     fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.standing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
     }
 
     /// Notes how a try ended; a failure is told when it begins, and once a minute.
@@ -138,7 +142,11 @@ impl Alarm {
 
     /// What was known before no longer counts.
     fn forget(&self) {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).0.size = None;
+        self.standing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .size = None;
     }
 }
 
@@ -163,7 +171,9 @@ impl Witness {
         if let Ok(Some(size)) = checked {
             self.alarm.note(&Ok::<_, Refusal>(size));
         }
-        checked.map(|_| ()).inspect_err(|refusal| self.alarm.note(&Err(refusal)))
+        checked
+            .map(|_| ())
+            .inspect_err(|refusal| self.alarm.note(&Err(refusal)))
     }
 
     /// Gives it the newest checkpoint, if the log grew.
@@ -217,9 +227,10 @@ impl Witnesses {
         let (mut all, mut reloads) = (Vec::new(), Vec::new());
         for section in &settings.witnesses {
             let (name, sink) = match section {
-                WitnessSection::File { file } => {
-                    (file.display().to_string(), Sink::File(FileWitness::new(file.clone())))
-                }
+                WitnessSection::File { file } => (
+                    file.display().to_string(),
+                    Sink::File(FileWitness::new(file.clone())),
+                ),
                 WitnessSection::Http(access) => {
                     let http = HttpWitness::new(access, clock)?;
                     reloads.extend(http.reloads());
@@ -254,7 +265,11 @@ impl Witnesses {
     #[must_use]
     pub fn standings(&self) -> Vec<Standing> {
         let mirror = self.mirror.iter().map(|(alarm, _)| alarm.standing());
-        self.all.iter().map(|witness| witness.alarm.standing()).chain(mirror).collect()
+        self.all
+            .iter()
+            .map(|witness| witness.alarm.standing())
+            .chain(mirror)
+            .collect()
     }
 
     /// Compares what the witnesses saw with the log of a vault that is about to open. Gives the largest size that a
@@ -266,7 +281,11 @@ impl Witnesses {
     /// was configured.
     pub async fn check(&self, vault: &Arc<OpenVault>, restored: bool) -> Result<Option<u64>, Error> {
         let mut given_up = None;
-        for (witness, checked) in self.all.iter().zip(join_all(self.all.iter().map(|one| one.check(vault))).await) {
+        for (witness, checked) in self
+            .all
+            .iter()
+            .zip(join_all(self.all.iter().map(|one| one.check(vault))).await)
+        {
             let Err(refusal) = checked else { continue };
             let Some(code) = refusal.code() else { continue };
             let name = witness.alarm.standing().name;
@@ -289,7 +308,10 @@ impl Witnesses {
             self.mirror_once(vault).await;
         };
         if tokio::time::timeout(LAST_WORD, told).await.is_err() {
-            tracing::error!(alarm = "witness", "no witness answered in time before the vault was locked");
+            tracing::error!(
+                alarm = "witness",
+                "no witness answered in time before the vault was locked"
+            );
         }
     }
 
@@ -300,9 +322,10 @@ impl Witnesses {
 
     /// Follows the log for ever; dropping the future ends it. Each has its turn apart from the others.
     pub async fn run(&self, process: &Process) {
-        let each = self.all.iter().map(|witness| {
-            self.regularly(process, async move |vault| witness.tell(vault).await)
-        });
+        let each = self
+            .all
+            .iter()
+            .map(|witness| self.regularly(process, async move |vault| witness.tell(vault).await));
         let mirror = self.regularly(process, async |vault| self.mirror_once(vault).await);
         futures_util::future::join(join_all(each), mirror).await;
     }
@@ -322,7 +345,9 @@ impl Witnesses {
     }
 
     async fn mirror_once(&self, vault: &Arc<OpenVault>) {
-        let Some((alarm, mirror)) = &self.mirror else { return };
+        let Some((alarm, mirror)) = &self.mirror else {
+            return;
+        };
         alarm.note(&mirror.follow(vault).await);
     }
 }

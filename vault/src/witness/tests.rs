@@ -14,7 +14,9 @@ use crate::audit::verify::{self, Tampered};
 use crate::flows::tests::Stage;
 
 fn witnesses(stage: &Stage, files: &[&Path], mirror: Option<&Path>) -> Witnesses {
-    let section = |file: &&Path| WitnessSection::File { file: file.to_path_buf() };
+    let section = |file: &&Path| WitnessSection::File {
+        file: file.to_path_buf(),
+    };
     let settings = Audit {
         witnesses: files.iter().map(section).collect(),
         mirror: mirror.map(Path::to_path_buf),
@@ -24,13 +26,19 @@ fn witnesses(stage: &Stage, files: &[&Path], mirror: Option<&Path>) -> Witnesses
 }
 
 fn vkey(stage: &Stage) -> VerifierKey {
-    verifier_key(stage.vault.keyring().audit_key(), &stage.vault.surroundings.origin).unwrap()
+    verifier_key(
+        stage.vault.keyring().audit_key(),
+        &stage.vault.surroundings.origin,
+    )
+    .unwrap()
 }
 
 /// A note that the vault's own key signed over any head.
 fn signed(stage: &Stage, head: Head) -> String {
     let origin = stage.vault.surroundings.origin.to_string();
-    Checkpoint { origin, head }.sign(stage.vault.keyring().audit_keys()).unwrap()
+    Checkpoint { origin, head }
+        .sign(stage.vault.keyring().audit_keys())
+        .unwrap()
 }
 
 fn code(refused: Result<Option<u64>, Error>) -> &'static str {
@@ -46,9 +54,15 @@ async fn happens(stage: &Stage, times: usize) {
 
 /// The mirror's lines.
 fn mirrored(directory: &Path) -> String {
-    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
-    files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+    files
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect()
 }
 
 fn judge(lines: &str, notes: &str, key: &VerifierKey) -> Vec<Tampered> {
@@ -66,8 +80,10 @@ async fn a_file_gets_a_note_when_the_log_grew_and_none_when_it_did_not() {
     happens(&stage, 1).await;
     witnesses.tell_all(&stage.vault).await;
     let notes = verify::notes(&fs::read_to_string(&file).unwrap());
-    let sizes: Vec<u64> =
-        notes.iter().map(|note| Checkpoint::verify(note, &vkey(&stage)).unwrap().head.size).collect();
+    let sizes: Vec<u64> = notes
+        .iter()
+        .map(|note| Checkpoint::verify(note, &vkey(&stage)).unwrap().head.size)
+        .collect();
     let size = stage.vault.durable_head().await.unwrap().size;
     assert_eq!(sizes, [size - 1, size]);
     assert_eq!(witnesses.standings()[0].size, Some(size));
@@ -82,14 +98,20 @@ async fn an_old_disk_and_another_history_are_noticed_at_the_next_unlock() {
     let note = |size, root| fs::write(&file, signed(&stage, Head { size, root }) + "\n").unwrap();
     note(head.size + 1, head.root);
     let witnesses = witnesses(&stage, &[&file], None);
-    assert_eq!(code(witnesses.check(&stage.vault, false).await), "LOG_BEHIND_WITNESS");
+    assert_eq!(
+        code(witnesses.check(&stage.vault, false).await),
+        "LOG_BEHIND_WITNESS"
+    );
     note(head.size, [7; 32]);
     assert_eq!(code(witnesses.check(&stage.vault, false).await), "LOG_FORKED");
     note(head.size, head.root);
     assert_eq!(witnesses.check(&stage.vault, false).await.unwrap(), None);
     let other = Stage::new().await;
     fs::write(&file, signed(&other, head) + "\n").unwrap();
-    assert_eq!(code(witnesses.check(&stage.vault, false).await), "WITNESS_NOT_OURS");
+    assert_eq!(
+        code(witnesses.check(&stage.vault, false).await),
+        "WITNESS_NOT_OURS"
+    );
 }
 
 #[tokio::test]
@@ -107,7 +129,14 @@ async fn a_deliberate_restore_opens_and_is_an_event_that_names_what_was_given_up
     let mirror = stage.directory.path().join("mirror");
     let both = self::witnesses(&stage, &[&file], Some(&mirror));
     both.tell_all(&stage.vault).await;
-    assert_eq!(judge(&mirrored(&mirror), &fs::read_to_string(&file).unwrap(), &vkey(&stage)), []);
+    assert_eq!(
+        judge(
+            &mirrored(&mirror),
+            &fs::read_to_string(&file).unwrap(),
+            &vkey(&stage)
+        ),
+        []
+    );
 }
 
 #[tokio::test]
@@ -153,8 +182,13 @@ async fn half_a_note_is_left_behind_and_the_next_one_is_read() {
 #[tokio::test]
 async fn the_mirror_goes_on_where_it_stopped_and_takes_back_half_a_line() {
     let stage = Stage::new().await;
-    let (file, mirror) = (stage.directory.path().join("notes"), stage.directory.path().join("mirror"));
-    witnesses(&stage, &[&file], Some(&mirror)).tell_all(&stage.vault).await;
+    let (file, mirror) = (
+        stage.directory.path().join("notes"),
+        stage.directory.path().join("mirror"),
+    );
+    witnesses(&stage, &[&file], Some(&mirror))
+        .tell_all(&stage.vault)
+        .await;
     let path = fs::read_dir(&mirror).unwrap().next().unwrap().unwrap().path();
     let before = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{before}{{\"index\":")).unwrap();
@@ -164,7 +198,14 @@ async fn the_mirror_goes_on_where_it_stopped_and_takes_back_half_a_line() {
     let size = stage.vault.durable_head().await.unwrap().size;
     assert_eq!(mirrored(&mirror).lines().count() as u64, size);
     assert_eq!(again.standings().last().unwrap().size, Some(size));
-    assert_eq!(judge(&mirrored(&mirror), &fs::read_to_string(&file).unwrap(), &vkey(&stage)), []);
+    assert_eq!(
+        judge(
+            &mirrored(&mirror),
+            &fs::read_to_string(&file).unwrap(),
+            &vkey(&stage)
+        ),
+        []
+    );
 }
 
 #[tokio::test]
@@ -183,31 +224,81 @@ async fn a_mirror_of_another_log_is_not_written() {
 #[tokio::test]
 async fn tampering_with_real_exported_files_is_named() {
     let stage = Stage::new().await;
-    let (file, mirror) = (stage.directory.path().join("notes"), stage.directory.path().join("mirror"));
+    let (file, mirror) = (
+        stage.directory.path().join("notes"),
+        stage.directory.path().join("mirror"),
+    );
     let both = witnesses(&stage, &[&file], Some(&mirror));
     both.tell_all(&stage.vault).await;
     let signed_before = stage.vault.durable_head().await.unwrap().size;
     let phone = stage.phone().await;
     stage.card(&phone).await;
     both.tell_all(&stage.vault).await;
-    let (lines, notes, key) = (mirrored(&mirror), fs::read_to_string(&file).unwrap(), vkey(&stage));
+    let (lines, notes, key) = (
+        mirrored(&mirror),
+        fs::read_to_string(&file).unwrap(),
+        vkey(&stage),
+    );
     assert_eq!(judge(&lines, &notes, &key), []);
     let last = lines.lines().last().unwrap();
     let place = usize::try_from(signed_before).unwrap() + 1;
     let size = lines.lines().count() as u64;
 
-    let flipped: String =
-        lines.lines().enumerate().map(|(at, line)| if at == place { line.replacen("gateway", "gatewaY", 1) + "\n" } else { line.to_owned() + "\n" }).collect();
+    let flipped: String = lines
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            if at == place {
+                line.replacen("gateway", "gatewaY", 1) + "\n"
+            } else {
+                line.to_owned() + "\n"
+            }
+        })
+        .collect();
     let named = judge(&flipped, &notes, &key);
-    assert!(named.contains(&Tampered::Changed { index: place as u64 }), "{named:?}");
-    assert!(named.contains(&Tampered::Rewritten { from: signed_before, to: size }), "{named:?}");
+    assert!(
+        named.contains(&Tampered::Changed { index: place as u64 }),
+        "{named:?}"
+    );
+    assert!(
+        named.contains(&Tampered::Rewritten {
+            from: signed_before,
+            to: size
+        }),
+        "{named:?}"
+    );
 
-    let dropped: String = lines.lines().enumerate().filter(|(at, _)| *at != place).map(|(_, line)| line.to_owned() + "\n").collect();
+    let dropped: String = lines
+        .lines()
+        .enumerate()
+        .filter(|(at, _)| *at != place)
+        .map(|(_, line)| line.to_owned() + "\n")
+        .collect();
     let named = judge(&dropped, &notes, &key);
-    assert!(named.contains(&Tampered::Gap { expected: place as u64, found: place as u64 + 1 }), "{named:?}");
+    assert!(
+        named.contains(&Tampered::Gap {
+            expected: place as u64,
+            found: place as u64 + 1
+        }),
+        "{named:?}"
+    );
 
     let cut = lines.strip_suffix(&format!("{last}\n")).unwrap();
     let named = judge(cut, &notes, &key);
-    assert!(named.contains(&Tampered::Cut { expected: size, found: size - 1, note: 2 }), "{named:?}");
-    assert_eq!(judge("", &notes, &key), [Tampered::Cut { expected: size, found: 0, note: 2 }]);
+    assert!(
+        named.contains(&Tampered::Cut {
+            expected: size,
+            found: size - 1,
+            note: 2
+        }),
+        "{named:?}"
+    );
+    assert_eq!(
+        judge("", &notes, &key),
+        [Tampered::Cut {
+            expected: size,
+            found: 0,
+            note: 2
+        }]
+    );
 }

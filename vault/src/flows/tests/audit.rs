@@ -54,7 +54,11 @@ async fn a_transaction_that_was_recorded_and_then_refused_leaves_no_gap() {
 async fn two_vaults_over_one_store_write_one_log_and_count_together() {
     let stage = Stage::new().await;
     let now = stage.vault.now();
-    let keyring = stage.vault.keyring().reopen(&stage.vault.surroundings.store, now).unwrap();
+    let keyring = stage
+        .vault
+        .keyring()
+        .reopen(&stage.vault.surroundings.store, now)
+        .unwrap();
     let other = OpenVault::open(stage.vault.surroundings.clone(), keyring).unwrap();
     let failed = || {
         let mut event = stage.event(Operation::VerifyCvv);
@@ -80,7 +84,11 @@ async fn an_answer_and_its_replay_name_the_events_that_name_them() {
     let request = stage.proven(&phone, Op::ResetCvv, &card.token).await;
     let mut answers = Vec::new();
     for _ in 0..2 {
-        let (event, token, request) = (stage.event(Operation::ResetCvv), card.token.clone(), request.clone());
+        let (event, token, request) = (
+            stage.event(Operation::ResetCvv),
+            card.token.clone(),
+            request.clone(),
+        );
         let answer =
             reset_cvv::reset_cvv(&stage.vault, event, &Identity::Gateway, token, &key, request).await;
         answers.push(answer.unwrap());
@@ -89,7 +97,10 @@ async fn an_answer_and_its_replay_name_the_events_that_name_them() {
     let (first, again) = (read(answers[0].audit_index), read(answers[1].audit_index));
     assert_eq!(answers[0].payload, answers[1].payload);
     assert_ne!(answers[0].audit_index, answers[1].audit_index);
-    assert_eq!((&first.outcome, &again.outcome), (&Outcome::Done, &Outcome::Replayed));
+    assert_eq!(
+        (&first.outcome, &again.outcome),
+        (&Outcome::Done, &Outcome::Replayed)
+    );
     let hash = Some(BodyHash::of(&answers[0].payload));
     assert_eq!((first.bdh, again.bdh), (hash, hash));
     assert!(first.emitted);
@@ -99,13 +110,27 @@ async fn an_answer_and_its_replay_name_the_events_that_name_them() {
 async fn a_ledger_is_recovered_over_many_complete_subtrees() {
     let stage = Stage::new().await;
     for _ in 0..600 {
-        stage.vault.commit(stage.event(Operation::Challenge), |_, _| Ok(())).await.unwrap();
+        stage
+            .vault
+            .commit(stage.event(Operation::Challenge), |_, _| Ok(()))
+            .await
+            .unwrap();
     }
     let size = sound(&stage.vault).await;
-    let keyring = stage.vault.keyring().reopen(&stage.vault.surroundings.store, stage.vault.now());
+    let keyring = stage
+        .vault
+        .keyring()
+        .reopen(&stage.vault.surroundings.store, stage.vault.now());
     let again = OpenVault::open(stage.vault.surroundings.clone(), keyring.unwrap()).unwrap();
     assert_eq!(sound(&again).await, size);
     let proof = again.log(|log| log.consistency(100, size)).unwrap();
-    let (old, new) = (again.log(|log| log.head(100)).unwrap(), again.log(|log| log.head(size)).unwrap());
-    assert!(crate::audit::merkle::is_consistent((100, &old.root), (size, &new.root), &proof));
+    let (old, new) = (
+        again.log(|log| log.head(100)).unwrap(),
+        again.log(|log| log.head(size)).unwrap(),
+    );
+    assert!(crate::audit::merkle::is_consistent(
+        (100, &old.root),
+        (size, &new.root),
+        &proof
+    ));
 }

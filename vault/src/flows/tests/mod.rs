@@ -1,8 +1,8 @@
 //! The flows over a real store, real keys and real certificates, without a listener: what each lets pass, and what not.
 
+mod audit;
 mod backups;
 mod bulk;
-mod audit;
 mod enrolment;
 mod erased;
 mod governance;

@@ -258,7 +258,8 @@ async fn a_replaced_audit_key_signs_until_its_grace_time_ends() {
     let keyring = Arc::new(keyring.reopen(&vault.store, 11).unwrap());
     assert_eq!(keyring.audit_key().public_key(), new.public_key());
     let formers: Vec<Vec<u8>> = keyring
-        .audit_keys().skip(1)
+        .audit_keys()
+        .skip(1)
         .map(|key| key.public_key().to_vec())
         .collect();
     assert_eq!(formers, [former]);
@@ -271,7 +272,8 @@ async fn a_replaced_audit_key_signs_until_its_grace_time_ends() {
         keyring
             .reopen(&vault.store, 15)
             .unwrap()
-            .audit_keys().skip(1)
+            .audit_keys()
+            .skip(1)
             .count(),
         0
     );
