@@ -136,7 +136,9 @@ fn restore(config: &Config, arguments: Restore) -> anyhow::Result<()> {
         escrow: arguments.escrow,
     };
     let restoring = bulk::restore::restore(config, &options, &Clock::System);
-    let manifest = actix_web::rt::System::new().block_on(restoring).context("restoring")?;
+    let manifest = actix_web::rt::System::new()
+        .block_on(restoring)
+        .context("restoring")?;
     #[expect(clippy::print_stdout, reason = "what the command tells whoever restores")]
     {
         let done = if options.check { "is whole" } else { "was restored" };
@@ -146,7 +148,9 @@ fn restore(config: &Config, arguments: Restore) -> anyhow::Result<()> {
             manifest.made_at, manifest.commit.number, manifest.epoch, manifest.log_size
         );
         if !proven {
-            println!("No --vkey was given: that the backup is the vault's own is proven by the first unlock alone.");
+            println!(
+                "No --vkey was given: that the backup is the vault's own is proven by the first unlock alone."
+            );
         }
         if !options.check {
             println!("It revives old state: reconcile with processor and gateway before serving.");

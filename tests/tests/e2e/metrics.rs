@@ -128,7 +128,11 @@ fn metrics_count_what_happened_and_name_no_card() {
         ensure!(page.value("tessera_vault_unlocked") == 1.0);
         ensure!(page.value("tessera_vault_registered_keys{role=\"officer\"}") == 3.0);
         ensure!(page.value("tessera_vault_store_free_bytes") > 0.0);
-        for series in ["tessera_vault_epoch", "tessera_vault_backups", "tessera_vault_key_most_uses"] {
+        for series in [
+            "tessera_vault_epoch",
+            "tessera_vault_backups",
+            "tessera_vault_key_most_uses",
+        ] {
             page.has(series)?;
         }
         let records = "{purpose=\"records\",version=\"1\",state=\"active\"}";

@@ -165,7 +165,7 @@ fn killing_one_process_loses_nothing_at_the_other() {
             let Some((mut pair, b)) = two("killed", |_| ()).await? else {
                 return Ok(());
             };
-            let mut total = 0;
+            let total = 0;
             for cycle in 0..3_u64 {
                 let acknowledged = load_and_kill(&mut pair, 150 + 150 * cycle).await?;
                 pair.stand.move_gateway(&b.url()).await?;

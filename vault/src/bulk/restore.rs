@@ -112,7 +112,11 @@ pub fn verify(options: &RestoreOptions) -> Result<(Manifest, String), RestoreErr
 ///
 /// # Errors
 /// [`RestoreError`]. Once writing has begun, the store says of itself that it is half a vault.
-pub async fn restore(config: &Config, options: &RestoreOptions, clock: &Clock) -> Result<Manifest, RestoreError> {
+pub async fn restore(
+    config: &Config,
+    options: &RestoreOptions,
+    clock: &Clock,
+) -> Result<Manifest, RestoreError> {
     let (manifest, note) = verify(options)?;
     if manifest.environment != config.environment {
         return Err(RestoreError::OtherEnvironment {
@@ -124,7 +128,9 @@ pub async fn restore(config: &Config, options: &RestoreOptions, clock: &Clock) -
     if options.check {
         return Ok(manifest);
     }
-    let mut place = config.store_options().map_err(|error| RestoreError::Mark(error.to_string()))?;
+    let mut place = config
+        .store_options()
+        .map_err(|error| RestoreError::Mark(error.to_string()))?;
     let anchor = place.anchor.clone();
     // The anchor of the vault that was lost stays what it is until this one is whole.
     place.anchor = beside(&place.directory, "restore-anchor");
@@ -195,7 +201,9 @@ async fn write(store: &Store, options: &RestoreOptions, manifest: &Manifest) -> 
         };
         store.commit(put).await??;
     }
-    let read = reading.await.map_err(|error| RestoreError::Mark(error.to_string()))??;
+    let read = reading
+        .await
+        .map_err(|error| RestoreError::Mark(error.to_string()))??;
     if read == *manifest {
         Ok(())
     } else {
@@ -205,10 +213,17 @@ async fn write(store: &Store, options: &RestoreOptions, manifest: &Manifest) -> 
 
 type Row = (Tree, Vec<u8>, Vec<u8>);
 
-fn send_batches(path: &Path, batches: &tokio::sync::mpsc::Sender<Vec<Row>>) -> Result<Manifest, RestoreError> {
+fn send_batches(
+    path: &Path,
+    batches: &tokio::sync::mpsc::Sender<Vec<Row>>,
+) -> Result<Manifest, RestoreError> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     // Nobody listens any more: the writing has failed, and says why.
-    let send = |batch: Vec<Row>| batches.blocking_send(batch).map_err(|_| RestoreError::ChangedMeanwhile);
+    let send = |batch: Vec<Row>| {
+        batches
+            .blocking_send(batch)
+            .map_err(|_| RestoreError::ChangedMeanwhile)
+    };
     let (manifest, _) = backup_file::read::<RestoreError>(open(path)?, |tree, key, value| {
         bytes += key.len() + value.len();
         batch.push((tree, key, value));
@@ -233,4 +248,3 @@ fn beside(directory: &Path, what: &str) -> PathBuf {
     name.push(what);
     name.into()
 }
-

@@ -12,8 +12,8 @@ use ring::rand::SecureRandom;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::crypto::CryptoError;
 use super::escrow;
+use crate::crypto::CryptoError;
 use crate::secret::{RandomFailed, SecretBytes};
 
 /// How it is described in the inventory of cryptography.

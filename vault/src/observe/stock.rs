@@ -143,12 +143,32 @@ pub(super) fn jobs(page: &mut Page, vault: &OpenVault) {
     // Newest first: of several ended ones the first is shown.
     let shown: Vec<_> = jobs.into_iter().filter(|job| seen.insert(job.kind)).collect();
     let each = |value: fn(&Job) -> u64| {
-        let labels = |job: &Job| vec![("kind", format!("{:?}", job.kind)), ("state", format!("{:?}", job.state))];
-        shown.iter().map(|job| (labels(job), value(job))).collect::<Vec<_>>()
+        let labels = |job: &Job| {
+            vec![
+                ("kind", format!("{:?}", job.kind)),
+                ("state", format!("{:?}", job.state)),
+            ]
+        };
+        shown
+            .iter()
+            .map(|job| (labels(job), value(job)))
+            .collect::<Vec<_>>()
     };
-    page.gauges("job_items", "Items of the latest job of a kind", each(|job| job.progress.total));
-    page.gauges("job_items_done", "Items that are done", each(|job| job.progress.done));
-    page.gauges("job_items_failed", "Items that failed", each(|job| job.progress.failed));
+    page.gauges(
+        "job_items",
+        "Items of the latest job of a kind",
+        each(|job| job.progress.total),
+    );
+    page.gauges(
+        "job_items_done",
+        "Items that are done",
+        each(|job| job.progress.done),
+    );
+    page.gauges(
+        "job_items_failed",
+        "Items that failed",
+        each(|job| job.progress.failed),
+    );
     page.gauges("job_rate", "Items a second", each(|job| job.progress.rate));
 }
 
@@ -161,7 +181,10 @@ pub(super) fn backups(page: &mut Page, vault: &OpenVault) {
     else {
         return;
     };
-    let alive: Vec<_> = records.iter().filter(|record| record.is_alive() && record.whole).collect();
+    let alive: Vec<_> = records
+        .iter()
+        .filter(|record| record.is_alive() && record.whole)
+        .collect();
     page.gauge("backups", "Backups whose life has not ended", alive.len());
     if let Some(newest) = alive.iter().map(|record| record.backup.made_at).max() {
         page.gauge(

@@ -171,7 +171,11 @@ impl Process {
     /// Nothing opens over an earlier state of its disk, unless officers restored that: then it is the first event.
     async fn face_witnesses(&self, vault: &Arc<OpenVault>) -> Result<(), Error> {
         let restored = backup::restored_from(vault)?;
-        let witnessed = self.surroundings.witnesses.check(vault, restored.is_some()).await?;
+        let witnessed = self
+            .surroundings
+            .witnesses
+            .check(vault, restored.is_some())
+            .await?;
         match restored {
             Some(restored) => backup::announce_restore(vault, restored, witnessed).await,
             None => Ok(()),
@@ -182,7 +186,9 @@ impl Process {
         let (environment, epoch) = (self.environment, self.surroundings.epoch.clone());
         let surroundings = self.surroundings.clone();
         let open = move || {
-            let epoch = epoch.load_or_escrowed().map_err(|error| Error::Store(error.to_string()))?;
+            let epoch = epoch
+                .load_or_escrowed()
+                .map_err(|error| Error::Store(error.to_string()))?;
             let now = surroundings.clock.unix_seconds();
             let keyring = Keyring::open(
                 environment,

@@ -122,7 +122,10 @@ async fn a_deliberate_restore_opens_and_is_an_event_that_names_what_was_given_up
     head.size += 10;
     fs::write(&file, signed(&stage, head) + "\n").unwrap();
     let witnesses = witnesses(&stage, &[&file], None);
-    assert_eq!(witnesses.check(&stage.vault, true).await.unwrap(), Some(head.size));
+    assert_eq!(
+        witnesses.check(&stage.vault, true).await.unwrap(),
+        Some(head.size)
+    );
     let mut event = Event::done(Operation::Restore, stage.vault.surroundings.clock.now());
     event.note = Some(format!("from a backup of January witnessed={}", head.size));
     stage.vault.commit(event, |_, _| Ok(())).await.unwrap();

@@ -137,11 +137,14 @@ pub fn needs_epoch(vault: &OpenVault, epoch: u32) -> Result<bool, Error> {
 pub async fn end_lives(vault: &Arc<OpenVault>) -> Result<(), Error> {
     let now = vault.now();
     let backups = all(&vault.records)?;
-    let ends = |record: &BackupRecord| record.is_alive() && record.backup.life_ends_at.unix_timestamp() <= now;
+    let ends =
+        |record: &BackupRecord| record.is_alive() && record.backup.life_ends_at.unix_timestamp() <= now;
     let (ended, others): (Vec<BackupRecord>, Vec<BackupRecord>) = backups.into_iter().partition(ends);
     for mut record in ended {
         let epoch = record.backup.epoch;
-        let needed = others.iter().any(|other| other.is_alive() && other.backup.epoch == epoch);
+        let needed = others
+            .iter()
+            .any(|other| other.is_alive() && other.backup.epoch == epoch);
         let current = vault.keyring().epoch() == epoch;
         if !needed && !current {
             let files = vault.surroundings.epoch.clone();
@@ -152,7 +155,10 @@ pub async fn end_lives(vault: &Arc<OpenVault>) -> Result<(), Error> {
         }
         record.ended_at = Some(now);
         let mut event = Event::done(Operation::Backup, vault.surroundings.clock.now());
-        event.note = Some(format!("{} has ended: epoch {epoch} is kept for it no longer", record.backup.id));
+        event.note = Some(format!(
+            "{} has ended: epoch {epoch} is kept for it no longer",
+            record.backup.id
+        ));
         vault.commit(event, move |tx, _| tx.put(&record)).await?;
     }
     Ok(())
@@ -198,7 +204,9 @@ pub async fn announce_restore(
     witnessed: Option<u64>,
 ) -> Result<(), Error> {
     let RestoredFrom { manifest, at } = restored;
-    let witnessed = witnessed.map(|size| format!(" witnessed={size}")).unwrap_or_default();
+    let witnessed = witnessed
+        .map(|size| format!(" witnessed={size}"))
+        .unwrap_or_default();
     let mut event = Event::done(Operation::Restore, vault.surroundings.clock.now());
     event.note = Some(format!(
         "from {} made {} at commit {}, {} events; restored {at}{witnessed}",

@@ -11,8 +11,8 @@ use time::{Duration, OffsetDateTime};
 use super::{BackupRecord, BackupWork, backup_key, check, file_error, file_name};
 use crate::audit::checkpoint::verifier_key;
 use crate::audit::event::Operation;
-use crate::bulk::hex;
 use crate::bulk::backup_file::{Encoder, LEFT_OUT};
+use crate::bulk::hex;
 use crate::bulk::manifest::Manifest;
 use crate::bulk::places::{Draft, Place};
 use crate::error::Error;
@@ -155,9 +155,17 @@ async fn begin(turn: &mut Turn, work: &BackupWork) -> Result<Writing, Error> {
     })
     .await?;
     if let Some(former) = &work.backup {
-        vault.surroundings.bulk.backups.remove(&file_name(former)).map_err(file_error)?;
+        vault
+            .surroundings
+            .bulk
+            .backups
+            .remove(&file_name(former))
+            .map_err(file_error)?;
     }
-    let mut trees: Vec<Tree> = Tree::ALL.into_iter().filter(|tree| !LEFT_OUT.contains(tree)).collect();
+    let mut trees: Vec<Tree> = Tree::ALL
+        .into_iter()
+        .filter(|tree| !LEFT_OUT.contains(tree))
+        .collect();
     trees.sort_by_key(|tree| std::cmp::Reverse(*tree));
     Ok(Writing {
         own_entry: turn.job().key(),
@@ -245,7 +253,9 @@ fn write(mut writing: Writing) -> Result<(Writing, bool), Failed> {
 }
 
 fn append(draft: &mut Draft, bytes: &[u8]) -> Result<(), Failed> {
-    draft.append(bytes).map_err(|error| Failed::Because(file_error(error)))
+    draft
+        .append(bytes)
+        .map_err(|error| Failed::Because(file_error(error)))
 }
 
 /// Signs the manifest, gives the file its name, and writes down that it is whole.
@@ -282,12 +292,21 @@ async fn finish(turn: &mut Turn, writing: Writing) -> Result<Stepped, Error> {
 fn seal(writing: Writing, origin: &str) -> Result<(Manifest, [u8; 32]), Error> {
     let mut bytes = Vec::new();
     let ended = writing.encoder.end(&mut bytes);
-    let count = |tree: Tree| ended.trees.iter().find(|(other, _)| *other == tree).map_or(0, |(_, count)| *count);
+    let count = |tree: Tree| {
+        ended
+            .trees
+            .iter()
+            .find(|(other, _)| *other == tree)
+            .map_or(0, |(_, count)| *count)
+    };
     let manifest = Manifest {
         environment: writing.keyring.environment(),
         backup: writing.backup,
         made_at: writing.made_at.replace_nanosecond(0).unwrap_or(writing.made_at),
-        life_ends_at: writing.life_ends_at.replace_nanosecond(0).unwrap_or(writing.life_ends_at),
+        life_ends_at: writing
+            .life_ends_at
+            .replace_nanosecond(0)
+            .unwrap_or(writing.life_ends_at),
         epoch: writing.epoch,
         commit: writing.snapshot.reached(),
         log_size: count(Tree::Audit),
@@ -309,4 +328,3 @@ fn sign(manifest: &Manifest, keyring: &Keyring, origin: &str) -> Result<String, 
     let line = verifier.signature_line(key.sign(text.as_bytes()).as_ref());
     Ok(format!("{text}\n{line}"))
 }
-

@@ -27,9 +27,20 @@ async fn what_cannot_be_logged_is_not_done() {
     let before = sound(&stage.vault).await;
     let mut event = stage.event(Operation::Challenge);
     event.note = Some("x".repeat(MAX_VALUE_BYTES + 1));
-    let refused = stage.vault.commit(event, |tx, _| tx.put_value(Tree::Orders, b"order", b"plastic")).await;
+    let refused = stage
+        .vault
+        .commit(event, |tx, _| tx.put_value(Tree::Orders, b"order", b"plastic"))
+        .await;
     assert!(refused.is_err());
-    assert!(stage.vault.surroundings.store.get(Tree::Orders, b"order").unwrap().is_none());
+    assert!(
+        stage
+            .vault
+            .surroundings
+            .store
+            .get(Tree::Orders, b"order")
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(sound(&stage.vault).await, before);
 }
 

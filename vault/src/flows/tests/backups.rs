@@ -67,13 +67,20 @@ async fn drill(from: Home, to: Home) {
     let cards = [stage.card(&phone).await, stage.card(&phone).await];
     let closed = stage.card(&phone).await;
     let event = stage.event(Operation::Erase);
-    erase::erase(&stage.vault, event, closed.token.clone()).await.unwrap();
+    erase::erase(&stage.vault, event, closed.token.clone())
+        .await
+        .unwrap();
     let (made, file) = stage.backup(30).await;
     let later = stage.card(&phone).await;
 
     let place = stage.elsewhere(&to, "restored");
-    let manifest = restore(&place, &stage.options(file.clone()), &stage.time()).await.unwrap();
-    assert_eq!((manifest.records(), manifest.log_size), (made.records, made.log_size));
+    let manifest = restore(&place, &stage.options(file.clone()), &stage.time())
+        .await
+        .unwrap();
+    assert_eq!(
+        (manifest.records(), manifest.log_size),
+        (made.records, made.log_size)
+    );
     let again = restore(&place, &stage.options(file), &stage.time()).await;
     assert!(matches!(again, Err(RestoreError::NotEmpty)), "{again:?}");
 
@@ -83,12 +90,18 @@ async fn drill(from: Home, to: Home) {
         let secrets = vault.secrets(&record).unwrap();
         assert_eq!(secrets.pan(&record).unwrap().as_bytes(), card.pan.as_bytes());
         assert_eq!(secrets.cvv(&record).unwrap().as_bytes(), card.cvv.as_bytes());
-        assert_eq!(vault.card_of_pan(&card.pan()).unwrap().as_ref(), Some(&card.token));
+        assert_eq!(
+            vault.card_of_pan(&card.pan()).unwrap().as_ref(),
+            Some(&card.token)
+        );
     }
     assert!(vault.card_alone(&later.token).is_err(), "made after the backup");
     assert!(restored::marker(&vault.surroundings.store).unwrap().is_none());
     assert!(
-        work::list(&vault).unwrap().iter().all(|job| job.ended_at.is_some()),
+        work::list(&vault)
+            .unwrap()
+            .iter()
+            .all(|job| job.ended_at.is_some()),
         "the backup's own job does not go on in what was restored"
     );
     let recount = vault.surroundings.store.recount().unwrap();
@@ -108,7 +121,9 @@ async fn a_backup_is_restored_elsewhere() {
 
 #[tokio::test]
 async fn a_backup_moves_a_vault_between_engines() {
-    let (Some(there), Some(back)) = (Home::postgres(), Home::postgres()) else { return };
+    let (Some(there), Some(back)) = (Home::postgres(), Home::postgres()) else {
+        return;
+    };
     drill(Home::sled(), there).await;
     drill(back, Home::sled()).await;
 }
@@ -125,18 +140,28 @@ async fn a_file_that_was_touched_restores_nothing() {
     let place = stage.elsewhere(&home, "elsewhere");
     let attempt = async |bytes: &[u8]| {
         fs::write(&bad, bytes).unwrap();
-        restore(&place, &stage.options(bad.clone()), &stage.time()).await.unwrap_err()
+        restore(&place, &stage.options(bad.clone()), &stage.time())
+            .await
+            .unwrap_err()
     };
 
     let mut flipped = whole.clone();
     flipped[whole.len() / 3] ^= 1;
     let error = attempt(&flipped).await;
     assert!(
-        matches!(error, RestoreError::File(BackupFileError::Changed | BackupFileError::Damaged(_) | BackupFileError::CutOff)),
+        matches!(
+            error,
+            RestoreError::File(
+                BackupFileError::Changed | BackupFileError::Damaged(_) | BackupFileError::CutOff
+            )
+        ),
         "{error}"
     );
     let error = attempt(&whole[..whole.len() / 2]).await;
-    assert!(matches!(error, RestoreError::File(BackupFileError::CutOff)), "{error}");
+    assert!(
+        matches!(error, RestoreError::File(BackupFileError::CutOff)),
+        "{error}"
+    );
     let manifest = whole.len() - 100;
     let life = find(&whole, b"life-ends 2027");
     let mut longer = whole.clone();
@@ -144,7 +169,10 @@ async fn a_file_that_was_touched_restores_nothing() {
     let error = attempt(&longer).await;
     assert!(matches!(error, RestoreError::Signature(_)), "{error}");
     let error = attempt(b"something else").await;
-    assert!(matches!(error, RestoreError::File(BackupFileError::NotOne)), "{error}");
+    assert!(
+        matches!(error, RestoreError::File(BackupFileError::NotOne)),
+        "{error}"
+    );
     assert!(manifest > life && !stage.directory.path().join("elsewhere/store").exists());
 
     // Without the key the same is found out by the first unlock.
@@ -155,12 +183,24 @@ async fn a_file_that_was_touched_restores_nothing() {
     let store = crate::app::open_store(&place).unwrap();
     let process = Process::locked(crate::app::surroundings(&place, store, &stage.time()).unwrap()).unwrap();
     let refused = give_shares(&stage.directory, &stage.set, &process).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "RESTORE_FORGED", .. })), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(Error::Conflict {
+                code: "RESTORE_FORGED",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
     assert!(process.open_vault().is_err());
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> usize {
-    bytes.windows(what.len()).rposition(|window| window == what).unwrap()
+    bytes
+        .windows(what.len())
+        .rposition(|window| window == what)
+        .unwrap()
 }
 
 #[tokio::test]

@@ -32,7 +32,9 @@ impl Copied {
         Self {
             card: vault.card_alone(&card.token).unwrap().record,
             data_key: store.get(Tree::DataKeys, key).unwrap().unwrap(),
-            fingerprints: store.scan(Tree::Fingerprints, b"", Bound::Unbounded, 1000).unwrap(),
+            fingerprints: store
+                .scan(Tree::Fingerprints, b"", Bound::Unbounded, 1000)
+                .unwrap(),
         }
     }
 
@@ -46,23 +48,35 @@ impl Copied {
     fn tells(&self, vault: &OpenVault, card: &Shown) -> bool {
         let (keyring, pan) = (vault.keyring(), card.pan());
         let mut tried = keyring.fingerprints(pan.as_bytes());
-        tried.any(|fingerprint| self.fingerprints.iter().any(|(key, _)| *key == fingerprint.to_key()))
+        tried.any(|fingerprint| {
+            self.fingerprints
+                .iter()
+                .any(|(key, _)| *key == fingerprint.to_key())
+        })
     }
 }
 
 impl Stage {
     async fn erase_and_sweep(&self, card: &Shown) {
         let event = self.event(Operation::Erase);
-        erase::erase(&self.vault, event, card.token.clone()).await.unwrap();
+        erase::erase(&self.vault, event, card.token.clone())
+            .await
+            .unwrap();
         self.clock.advance(Duration::days(8));
         assert_eq!(sweep::destroy_due(&self.vault).await.unwrap(), 1);
     }
 
     async fn purge(&self) {
-        let job = purge::begin_if_due(&self.vault).await.unwrap().expect("a purge is due");
+        let job = purge::begin_if_due(&self.vault)
+            .await
+            .unwrap()
+            .expect("a purge is due");
         let job = work::run_to_end(&self.vault, &job).await.unwrap();
         assert_eq!(job.state, JobState::Done, "{:?}", job.failures);
-        assert!(purge::begin_if_due(&self.vault).await.unwrap().is_none(), "one is enough");
+        assert!(
+            purge::begin_if_due(&self.vault).await.unwrap().is_none(),
+            "one is enough"
+        );
     }
 }
 
@@ -91,7 +105,10 @@ async fn a_purge_puts_an_erased_card_beyond_what_todays_keys_can_do_with_an_earl
         let record = stage.vault.card_alone(&kept.token).unwrap().record;
         let secrets = stage.vault.secrets(&record).unwrap();
         assert_eq!(secrets.pan(&record).unwrap().as_bytes(), kept.pan.as_bytes());
-        assert_eq!(stage.vault.card_of_pan(&kept.pan()).unwrap().as_ref(), Some(&kept.token));
+        assert_eq!(
+            stage.vault.card_of_pan(&kept.pan()).unwrap().as_ref(),
+            Some(&kept.token)
+        );
     }
 }
 
@@ -118,7 +135,10 @@ async fn after_a_purge_an_earlier_copy_of_the_directory_does_not_open() {
 
     stage.purge().await;
     let refused = stage.open_copy(&copies.path().join("after"), today()).await;
-    assert!(refused.is_err(), "today's epoch files opened a copy of a former epoch");
+    assert!(
+        refused.is_err(),
+        "today's epoch files opened a copy of a former epoch"
+    );
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -153,12 +173,17 @@ async fn two_officers_halt_destroying_and_not_for_ever() {
     let phone = stage.phone().await;
     let card = stage.card(&phone).await;
     let event = stage.event(Operation::Erase);
-    erase::erase(&stage.vault, event, card.token.clone()).await.unwrap();
+    erase::erase(&stage.vault, event, card.token.clone())
+        .await
+        .unwrap();
     stage.clock.advance(Duration::days(8));
     let halt = async |hours| stage.agree(Proposal::HaltErasures { hours }).await;
     assert!(matches!(
         halt(721).await,
-        Err(Error::Conflict { code: "HALT_TOO_LONG", .. })
+        Err(Error::Conflict {
+            code: "HALT_TOO_LONG",
+            ..
+        })
     ));
     halt(24).await.unwrap();
     assert_eq!(sweep::destroy_due(&stage.vault).await.unwrap(), 0);
@@ -167,5 +192,9 @@ async fn two_officers_halt_destroying_and_not_for_ever() {
     halt(0).await.unwrap();
     halt(1).await.unwrap();
     stage.clock.advance(Duration::hours(2));
-    assert_eq!(sweep::destroy_due(&stage.vault).await.unwrap(), 1, "a halt ends by itself");
+    assert_eq!(
+        sweep::destroy_due(&stage.vault).await.unwrap(),
+        1,
+        "a halt ends by itself"
+    );
 }
