@@ -3,11 +3,64 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use deploy::stand::Stand;
+use deploy::stand::{Said, Stand};
+use serde_json::Value;
 use shared::vault_api::governance::{Approval, ApprovalState};
+use shared::vault_api::jobs::{Job, JobState};
 use shared::vault_api::slots::{DrillProgress, KeepingInfo, SlotInfo, SlotState};
 
 use super::{approve, on_a_vault, open, propose, ran};
+
+#[test]
+fn a_rotation_is_watched_from_the_proposal_to_the_old_keys_end() {
+    on_a_vault(async {
+        let stand = open("officer-rotate").await?;
+        let words = ["rotate", "card-kek", "--watch", "--per-second", "0", "--json"];
+        let mut watching = stand.officer_command(1, &words)?.spawn()?;
+        // The first officer's program waits; the second one looks at what is open and approves it.
+        let open: Approval = loop {
+            let words = ["approvals", "list", "--open", "--json"];
+            let listed = stand.officer_command(2, &words)?.run().await?.expect(0)?;
+            if let Some(approval) = listed.json::<Vec<Approval>>()?.into_iter().next() {
+                break approval;
+            }
+            ensure!(
+                watching.try_wait()?.is_none(),
+                "the watching ended before anything was proposed"
+            );
+        };
+        approve(&stand, &open).await?;
+        let said = Said::of(watching.wait_with_output().await?, "rotate --watch".to_owned()).expect(0)?;
+        let lines: Vec<Value> = said.lines()?;
+        ensure!(
+            lines[0]["id"] == open.id.as_str() && lines[0]["state"] == "OPEN",
+            "{}",
+            said.out
+        );
+        let last: Job = serde_json::from_value(lines.last().context("a job")?.clone())?;
+        ensure!(
+            last.state == JobState::Done && last.approval == Some(open.id),
+            "{last:?}"
+        );
+        ensure!(last.to_version == Some(2), "{last:?}");
+        let id = last.id.as_str();
+        stand
+            .officer_command(1, &["jobs", "show", id])?
+            .run()
+            .await?
+            .expect(0)?
+            .says("rotate-card-kek")?;
+        stand
+            .officer_command(1, &["jobs", "watch", id])?
+            .run()
+            .await?
+            .expect(0)?
+            .says("DONE")?;
+        let keys = stand.officer_command(1, &["keys"])?.run().await?.expect(0)?;
+        keys.says("card-kek")?.says("destroyed")?;
+        Ok(())
+    });
+}
 
 async fn list(stand: &Stand) -> Result<Vec<SlotInfo>> {
     ran(stand, 1, &["slots", "list", "--json"], 0).await?.json()

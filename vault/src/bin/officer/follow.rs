@@ -16,8 +16,10 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::{approvals, jobs};
 
-/// Between two looks at a proposal. Looks are audit events.
+/// Between the first two looks at a proposal; twice as long each time, up to the longest. Looks are audit events.
 const APPROVAL_PAUSE: Duration = Duration::from_secs(2);
+/// A second officer takes minutes.
+const LONGEST_APPROVAL_PAUSE: Duration = Duration::from_secs(30);
 /// Between two looks at a job.
 const JOB_PAUSE: Duration = Duration::from_secs(1);
 /// Between two tries to reach a vault that is away or locked.
@@ -31,6 +33,7 @@ const MOST_AWAY: u32 = 360;
 /// The proposal lapsed, or the vault stayed away.
 pub async fn approval(context: &Context, vault: &Vault, mut approval: Approval) -> Result<Approval, Failure> {
     let mut patience = Patience::new(&context.console);
+    let mut pause = APPROVAL_PAUSE;
     context.console.remark("Waiting for the second officer.");
     loop {
         match approval.state {
@@ -41,8 +44,9 @@ pub async fn approval(context: &Context, vault: &Vault, mut approval: Approval) 
                     approval.id
                 )));
             }
-            ApprovalState::Open => tokio::time::sleep(APPROVAL_PAUSE).await,
+            ApprovalState::Open => tokio::time::sleep(pause).await,
         }
+        pause = (pause * 2).min(LONGEST_APPROVAL_PAUSE);
         if let Some(seen) = patience.with(approvals::find(vault, &approval.id).await).await? {
             approval = seen;
         }
@@ -65,18 +69,27 @@ pub async fn job_of(context: &Context, vault: &Vault, approval: &Approval) -> Re
     }
 }
 
-/// The job with the throttle that was asked for.
+/// The job with the throttle that was asked for; one that is over by then needs none.
 ///
 /// # Errors
 /// [`Failure`].
 pub async fn throttled(vault: &Vault, job: Job, per_second: Option<u32>) -> Result<Job, Failure> {
-    match per_second {
-        Some(per_second) => {
-            vault
-                .post(&paths::throttle_job(&job.id), &Throttle { per_second })
-                .await
+    let Some(per_second) = per_second else {
+        return Ok(job);
+    };
+    let changed = vault
+        .post(&paths::throttle_job(&job.id), &Throttle { per_second })
+        .await;
+    match changed {
+        Err(Failure::Refused(problem)) => {
+            let job = look(vault, &job.id).await?;
+            if is_over(job.state) {
+                Ok(job)
+            } else {
+                Err(Failure::Refused(problem))
+            }
         }
-        None => Ok(job),
+        other => other,
     }
 }
 

@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// [`Failure`].
 pub async fn tail(context: &Context, lines: u64, follow: bool) -> Result<(), Failure> {
     let vault = context.vault()?;
+    let own = vault.own.identity.to_string();
     let answer: AuditCheckpoint = vault.get(paths::AUDIT_CHECKPOINT).await?;
     let mut until = checkpoint::size(&answer)?;
     let mut next = until.saturating_sub(lines);
@@ -32,8 +33,11 @@ pub async fn tail(context: &Context, lines: u64, follow: bool) -> Result<(), Fai
                 break;
             }
             for entry in &page.events {
-                context.console.show(entry, || line(entry))?;
                 next = entry.index + 1;
+                // Each look for new events is an event: shown, they would be all there is to see.
+                if context.console.json || !(follow && is_own_reading(entry, &own)) {
+                    context.console.show(entry, || line(entry))?;
+                }
             }
         }
         if !follow {
@@ -103,6 +107,12 @@ pub async fn each(
         }
     }
     Ok(())
+}
+
+fn is_own_reading(entry: &AuditEntry, own: &str) -> bool {
+    let event = serde_json::from_str::<Value>(&entry.event).unwrap_or_default();
+    event.get("operation").and_then(Value::as_str) == Some("read-audit")
+        && event.get("caller").and_then(Value::as_str) == Some(own)
 }
 
 /// An event in a line: place, time, what, how it ended, who, about what.
