@@ -2,7 +2,7 @@
 //! the vault the proof comes in.
 //!
 //! A process that has its store for itself keeps them in memory; where several share one, they lie in the store and are
-//! taken by a transaction (ADR 0005, ADR 0015).
+//! taken by a transaction (ADR 0005, ADR 0016).
 
 mod memory;
 mod stored;

@@ -3,7 +3,7 @@
 //! commit thread do.
 //!
 //! The trait is synchronous, and sqlx is not: the engine drives it on threads of its own and lets its callers wait, for
-//! a bounded time (ADR 0015).
+//! a bounded time (ADR 0016).
 
 mod driver;
 mod group;
