@@ -141,8 +141,8 @@ async fn the_root_key_changes_when_every_new_slot_is_verified() {
         assert_eq!(code(&refused.unwrap_err()), "ROOT_ROTATION_RUNNING");
     }
     // Until the last share the old root key is in force, over a lock too.
-    for number in 0..2 {
-        assert!(!stage.show(number, &new, &shares[number]).await.unwrap().opens);
+    for (number, share) in shares.iter().enumerate().take(2) {
+        assert!(!stage.show(number, &new, share).await.unwrap().opens);
     }
     stage.lock().await;
     assert_eq!(

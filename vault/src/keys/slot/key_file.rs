@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
-use super::{Keeping, Slot, SlotError, SlotId, Standing};
+use super::{Keeping, Slot, SlotError, SlotFacts, SlotId, Standing};
 use crate::environment::Environment;
 use crate::keys::root::{KeyMemoryError, RootKey};
 use crate::secret::SecretBytes;
@@ -71,16 +71,13 @@ pub(in crate::keys) fn create(
     let keeping = Keeping::KeyFile {
         path: path.to_owned(),
     };
-    let slot = Slot::new(
-        environment,
-        SlotId::random(rng)?,
-        now,
+    let facts = SlotFacts {
+        id: SlotId::random(rng)?,
+        created_at: now,
         keeping,
         standing,
-        &secret,
-        root,
-        rng,
-    )?;
+    };
+    let slot = Slot::new(environment, facts, &secret, root, rng)?;
     let mut content = Zeroizing::new(Vec::with_capacity(FILE_BYTES));
     content.extend_from_slice(MAGIC);
     content.extend_from_slice(secret.expose());

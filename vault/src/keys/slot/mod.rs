@@ -180,6 +180,15 @@ pub struct Slot {
     wrapped_root: Base64Bytes,
 }
 
+/// What a new slot is, but for the root key that it wraps.
+pub(super) struct SlotFacts {
+    pub(super) id: SlotId,
+    /// Unix seconds.
+    pub(super) created_at: i64,
+    pub(super) keeping: Keeping,
+    pub(super) standing: Standing,
+}
+
 /// A slot that cannot be used or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum SlotError {
@@ -210,14 +219,17 @@ impl Slot {
     /// A new slot for the root key under the slot's own secret.
     pub(super) fn new(
         environment: Environment,
-        id: SlotId,
-        created_at: i64,
-        keeping: Keeping,
-        standing: Standing,
+        facts: SlotFacts,
         secret: &SecretBytes<32>,
         root: &RootKey,
         rng: &dyn SecureRandom,
     ) -> Result<Self, CryptoError> {
+        let SlotFacts {
+            id,
+            created_at,
+            keeping,
+            standing,
+        } = facts;
         let key = wrap_key(secret)?;
         let wrapped =
             sealing_key(environment, &key).seal(&ValueName::RootKey { slot: &id.0 }, root.expose(), rng)?;

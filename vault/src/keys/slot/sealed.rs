@@ -85,35 +85,36 @@ pub fn open(sealed: &str, key: &RecipientKey) -> Result<ShareText, OpenError> {
 
 #[cfg(test)]
 mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::x509::X509;
+    use openssl::x509::extension::SubjectAlternativeName;
+
     use super::*;
 
     /// An officer's certificate by its name, with an RSA key.
-    const RSA: &str = "\
------BEGIN CERTIFICATE-----
-MIIDUDCCAjigAwIBAgIUKh/k48PtQ/mP4S7vAoG9eRpzLmwwDQYJKoZIhvcNAQEL
-BQAwIjEgMB4GA1UEAwwXb2ZmaWNlciBvZiBhbm90aGVyIGtpbmQwIBcNMjYxMTI2
-MTkxNTAxWhgPMjEyNjExMDIxOTE1MDFaMCIxIDAeBgNVBAMMF29mZmljZXIgb2Yg
-YW5vdGhlciBraW5kMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEArCfA
-DKqhjs3iL4ym0aqJESGhimK49Am+mrRfwhthpVo1Nes6NbxSsUaE6e7ac/Te4nYs
-DVgyv6TFjJNmjwpyo0o2/HQCK+QkAom6G1b1elGktvczJZUhRDnX1xKLeVlPeI8s
-DO3lBMQ3Gf5dw5rcCmSQUc2wFdH2c3mOoDl5YGE0V7+TwGqTuJUN9v92pyCC8+fb
-b8SdDYEnSxpRvIfssX9E3TTz5WmQ1DtV8/jR4XekgdDVEUXishfsNg9+kcxPh6IT
-dGiNV5lFRtOGQ0oUSUJ7RdsxlYqG7vFMWUe+mey4/YwNK0uS67fMktr2KvrubV99
-W6LkA7TbfH/VF5V9HQIDAQABo3wwejAdBgNVHQ4EFgQURDTiN8mpR0jxbP+/nWKY
-ERs2aS8wHwYDVR0jBBgwFoAURDTiN8mpR0jxbP+/nWKYERs2aS8wDwYDVR0TAQH/
-BAUwAwEB/zAnBgNVHREEIDAehhxzcGlmZmU6Ly90ZXNzZXJhL29mZmljZXIvcnNh
-MA0GCSqGSIb3DQEBCwUAA4IBAQBvG7Vrh5QMP1kuKr3ZoiOXIlfZYJuA7tSFTCyT
-MgBCQI9QlcMO+VauUGwALbxqnt1vGLzvU0IiEquUN4SNDIRvk3K6SQk71tdHIe9x
-G7HmySsqAl+GoE2tszue32SmjiK422GaqXsVHZcWxlJPs8bGJHAqSuhxdAEJ2s5N
-i0vsd5czzZ9UaawcE3t9QIjBVdcTKqRPr4ZiOilUbxsFsVQvKh1yE5/Bc1/woO0H
-yxvr3H9I8Kau4NwvfnuHHuYdPvuSZtCTXFAGe1VLC6NiyvKzM4yr0OuVy1P1uQG7
-M3j1cfh20e8LSNvsz89ymgf2WqVbzVLvOxg7Jf67AJfJDgIc
------END CERTIFICATE-----
-";
+    fn rsa_certificate() -> Vec<u8> {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut certificate = X509::builder().unwrap();
+        certificate.set_version(2).unwrap();
+        certificate.set_pubkey(&key).unwrap();
+        let (now, then) = (Asn1Time::days_from_now(0), Asn1Time::days_from_now(1));
+        certificate.set_not_before(&now.unwrap()).unwrap();
+        certificate.set_not_after(&then.unwrap()).unwrap();
+        let name = SubjectAlternativeName::new()
+            .uri("spiffe://tessera/officer/rsa")
+            .build(&certificate.x509v3_context(None, None))
+            .unwrap();
+        certificate.append_extension(name).unwrap();
+        certificate.sign(&key, MessageDigest::sha256()).unwrap();
+        certificate.build().to_pem().unwrap()
+    }
 
     #[test]
     fn a_share_is_sealed_to_p256_keys_alone() {
-        let refused = CustodianCertificate::from_pem(RSA.as_bytes());
+        let refused = CustodianCertificate::from_pem(&rsa_certificate());
         assert!(
             matches!(refused, Err(CertificateError::NotP256(who)) if who == "spiffe://tessera/officer/rsa")
         );

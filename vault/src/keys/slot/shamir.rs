@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use super::gf256::{self, MAX_SHARES, MIN_THRESHOLD};
 use super::share::{Share, ShareText};
 use super::unlock::UnlockError;
-use super::{Keeping, Slot, SlotError, SlotId, Standing};
+use super::{Keeping, Slot, SlotError, SlotFacts, SlotId, Standing};
 use crate::bytes::Base64Bytes;
 use crate::environment::Environment;
 use crate::keys::root::{KeyMemoryError, RootKey};
@@ -129,7 +129,13 @@ pub(in crate::keys) fn create(
         threshold,
         custodians: remembered,
     };
-    let slot = Slot::new(environment, id, now, keeping, standing, &secret, root, rng)?;
+    let facts = SlotFacts {
+        id,
+        created_at: now,
+        keeping,
+        standing,
+    };
+    let slot = Slot::new(environment, facts, &secret, root, rng)?;
     for _ in 0..count {
         let quorum = points.get(..usize::from(threshold)).unwrap_or_default();
         if slot.open(environment, &gf256::combine(quorum))? != *root {

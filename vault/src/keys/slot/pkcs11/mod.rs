@@ -22,7 +22,7 @@ use cryptoki::types::AuthPin;
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
-use super::{Keeping, Slot, SlotError, SlotId, Standing};
+use super::{Keeping, Slot, SlotError, SlotFacts, SlotId, Standing};
 use crate::bytes::Base64Bytes;
 use crate::crypto::aad::{self, ValueName};
 use crate::environment::Environment;
@@ -419,7 +419,13 @@ pub(in crate::keys) fn create(
         key: key.to_owned(),
         wrapped_secret: Base64Bytes(wrapped),
     };
-    let slot = Slot::new(environment, id, now, keeping, standing, &secret, root, rng)?;
+    let facts = SlotFacts {
+        id,
+        created_at: now,
+        keeping,
+        standing,
+    };
+    let slot = Slot::new(environment, facts, &secret, root, rng)?;
     if open(environment, hsm, &slot)? != *root {
         return Err(HsmError::DoesNotOpen(slot.id));
     }
