@@ -154,8 +154,8 @@ fn functions_fit_a_screen() {
         for (index, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let code = line.trim_start();
-            let begins = code.starts_with("fn ")
-                || code.contains(" fn ") && !code.starts_with("//") && !code.ends_with(';');
+            let names_one = code.starts_with("fn ") || code.contains(" fn ");
+            let begins = names_one && !code.starts_with("//") && !code.ends_with(';');
             match &open {
                 None if begins => open = Some((indent, index, code.to_owned())),
                 Some((at, since, name)) if code.starts_with('}') && indent == *at => {

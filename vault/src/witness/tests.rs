@@ -243,7 +243,6 @@ async fn tampering_with_real_exported_files_is_named() {
         vkey(&stage),
     );
     assert_eq!(judge(&lines, &notes, &key), []);
-    let last = lines.lines().last().unwrap();
     let place = usize::try_from(signed_before).unwrap() + 1;
     let size = lines.lines().count() as u64;
 
@@ -271,13 +270,20 @@ async fn tampering_with_real_exported_files_is_named() {
         "{named:?}"
     );
 
+    what_is_left_out_is_named(&lines, &notes, &key, place);
+}
+
+/// A line that was dropped, an end that was cut off, a file that is gone.
+fn what_is_left_out_is_named(lines: &str, notes: &str, key: &VerifierKey, place: usize) {
+    let size = lines.lines().count() as u64;
+    let last = lines.lines().last().unwrap();
     let dropped: String = lines
         .lines()
         .enumerate()
         .filter(|(at, _)| *at != place)
         .map(|(_, line)| line.to_owned() + "\n")
         .collect();
-    let named = judge(&dropped, &notes, &key);
+    let named = judge(&dropped, notes, key);
     assert!(
         named.contains(&Tampered::Gap {
             expected: place as u64,
@@ -287,7 +293,7 @@ async fn tampering_with_real_exported_files_is_named() {
     );
 
     let cut = lines.strip_suffix(&format!("{last}\n")).unwrap();
-    let named = judge(cut, &notes, &key);
+    let named = judge(cut, notes, key);
     assert!(
         named.contains(&Tampered::Cut {
             expected: size,
@@ -297,7 +303,7 @@ async fn tampering_with_real_exported_files_is_named() {
         "{named:?}"
     );
     assert_eq!(
-        judge("", &notes, &key),
+        judge("", notes, key),
         [Tampered::Cut {
             expected: size,
             found: 0,

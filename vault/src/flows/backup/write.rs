@@ -137,23 +137,7 @@ async fn begin(turn: &mut Turn, work: &BackupWork) -> Result<Writing, Error> {
         whole: false,
         ended_at: None,
     };
-    let total = snapshot.reached().records;
-    let former = work.backup.clone();
-    turn.commit(move |tx, job| {
-        // The epoch was replaced since the snapshot was taken: its secret may be gone already.
-        if tx.keyring().epoch() != epoch {
-            return Err(Error::Raced);
-        }
-        if let Some(former) = &former {
-            tx.delete::<BackupRecord>(&backup_key(former))?;
-        }
-        (job.total, job.done) = (total, 0);
-        if let Work::Backup(work) = &mut job.work {
-            work.backup = Some(record.backup.id.clone());
-        }
-        tx.put(&record)
-    })
-    .await?;
+    register(turn, record, work.backup.clone(), snapshot.reached().records).await?;
     if let Some(former) = &work.backup {
         vault
             .surroundings
@@ -162,11 +146,6 @@ async fn begin(turn: &mut Turn, work: &BackupWork) -> Result<Writing, Error> {
             .remove(&file_name(former))
             .map_err(file_error)?;
     }
-    let mut trees: Vec<Tree> = Tree::ALL
-        .into_iter()
-        .filter(|tree| !LEFT_OUT.contains(tree))
-        .collect();
-    trees.sort_by_key(|tree| std::cmp::Reverse(*tree));
     Ok(Writing {
         own_entry: turn.job().key(),
         job,
@@ -178,10 +157,44 @@ async fn begin(turn: &mut Turn, work: &BackupWork) -> Result<Writing, Error> {
         keyring,
         encoder,
         draft,
-        trees,
+        trees: trees_to_write(),
         after: None,
         records: 0,
     })
+}
+
+/// Registers the backup in the place of one that was begun and not ended.
+async fn register(
+    turn: &mut Turn,
+    record: BackupRecord,
+    former: Option<BackupToken>,
+    total: u64,
+) -> Result<(), Error> {
+    turn.commit(move |tx, job| {
+        // The epoch was replaced since the snapshot was taken: its secret may be gone already.
+        if tx.keyring().epoch() != record.backup.epoch {
+            return Err(Error::Raced);
+        }
+        if let Some(former) = &former {
+            tx.delete::<BackupRecord>(&backup_key(former))?;
+        }
+        (job.total, job.done) = (total, 0);
+        if let Work::Backup(work) = &mut job.work {
+            work.backup = Some(record.backup.id.clone());
+        }
+        tx.put(&record)
+    })
+    .await
+}
+
+/// The trees of a backup, the last one first: they are taken from the end.
+fn trees_to_write() -> Vec<Tree> {
+    let mut trees: Vec<Tree> = Tree::ALL
+        .into_iter()
+        .filter(|tree| !LEFT_OUT.contains(tree))
+        .collect();
+    trees.sort_by_key(|tree| std::cmp::Reverse(*tree));
+    trees
 }
 
 fn start(place: &Place, name: &str) -> Result<(Encoder, Draft), Error> {
