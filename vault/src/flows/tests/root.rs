@@ -12,13 +12,16 @@ use shared::vault_api::jobs::Rotation;
 use shared::vault_api::slots::{NewSlot, SlotInfo, SlotState};
 
 use super::slots::code;
-use super::{Phone, Shown, Stage};
+use super::{Phone, Shown, Stage, peer};
 use crate::audit::event::{Event, Operation};
 use crate::error::Error;
 use crate::flows::reveal;
-use crate::keys::header::KeyPurpose;
-use crate::keys::slot::SlotId;
+use crate::keys::header::{KeyPurpose, WrappedKeyError};
+use crate::keys::keyring::{Keyring, KeyringError};
+use crate::keys::root::RootKey;
 use crate::keys::slot::share::ShareText;
+use crate::keys::slot::unlock::{Progress, UnlockSession};
+use crate::keys::slot::{Slot, SlotId};
 use crate::process::Process;
 use crate::records::Tx;
 use crate::store::{Entry, Tree};
@@ -90,6 +93,21 @@ impl Stage {
         let event = self.event(Operation::Reveal);
         let answer = reveal::reveal(&self.vault, event, card.token.clone(), request).await;
         assert_eq!(phone.open(&answer.unwrap().payload)["cardNo"], card.pan.as_str());
+    }
+
+    /// What the first ceremony's shares give with a copy of the slot of their time.
+    fn old_root(&self, (_, record): &Entry) -> RootKey {
+        let slot: Slot = serde_json::from_slice(&record[32..]).unwrap();
+        let clock = self.vault.surroundings.clock.clone();
+        let mut session = UnlockSession::new(self.vault.surroundings.environment, vec![slot], clock);
+        for number in 0..2 {
+            let officer = peer(&self.set.officers[number].certificate);
+            let given = session.submit(&officer.identity, &officer.key, &self.first_share(number));
+            if let Progress::Complete(opened) = given.unwrap() {
+                return opened.root;
+            }
+        }
+        panic!("two shares of two open");
     }
 
     /// A process of its own over this store, as after a crash.
@@ -169,17 +187,28 @@ async fn the_root_key_changes_when_every_new_slot_is_verified() {
     stage.unlock_with(&shares).await;
     stage.reveals(&phone, &card).await;
 
-    // The old slot put back into the store, with the epoch files of its time: the old shares open the slot and nothing
-    // behind it.
-    stage.restarted().await;
-    stage.write(Tree::Slots, old_slot).await;
+    // With an old copy of the slot and of the epoch files the old shares give the old root key, and nothing behind it.
+    let old_root = stage.old_root(&old_slot);
     for path in stage.vault.surroundings.epoch.paths() {
         fs::write(path, &old_epoch).unwrap();
     }
+    let surroundings = &stage.vault.surroundings;
+    let (environment, epoch) = (surroundings.environment, surroundings.epoch.load().unwrap());
+    let rng = ring::rand::SystemRandom::new();
+    let opened = Keyring::open(environment, old_root, &epoch, &surroundings.store, 0, rng);
+    assert!(
+        matches!(
+            opened,
+            Err(KeyringError::Wrapped(WrappedKeyError::OtherEpoch { .. }))
+        ),
+        "old shares open today's store: {opened:?}"
+    );
+    // Nor does the old slot put back into the store.
+    stage.lock().await;
+    stage.write(Tree::Slots, old_slot).await;
     stage.process = Process::locked(stage.vault.surroundings.clone()).unwrap();
     stage.give(0, &stage.first_share(0)).await.unwrap();
-    let opened = stage.give(1, &stage.first_share(1)).await;
-    assert!(opened.is_err(), "old shares open today's store");
+    assert!(stage.give(1, &stage.first_share(1)).await.is_err());
 }
 
 #[tokio::test]
