@@ -274,6 +274,9 @@ impl OpenVault {
     pub async fn commit_head(self: &Arc<Self>, event: Event) -> Result<Head, Error> {
         let vault = Arc::clone(self);
         let commit = move |tx: &mut Tx<'_, '_>| {
+            if vault.is_closed() {
+                return Err(Error::Locked);
+            }
             vault.catch_up(tx)?;
             vault.record(tx, &event)
         };

@@ -104,7 +104,16 @@ pub(super) fn apply(tx: &mut Tx<'_, '_>, rotation: &Rotation, occasion: &Occasio
             tx.change_keys(|keyring, txn| keyring.replace_epoch(txn, next, now))?;
             format!("epoch {}", next.number())
         }
-        _ => return Err(Error::conflict("NOT_AVAILABLE", "This build cannot do that yet.")),
+        Rotation::CardKek
+        | Rotation::DataKeys
+        | Rotation::Records
+        | Rotation::Fingerprint
+        | Rotation::Root { .. } => {
+            return Err(Error::Internal(format!(
+                "{} is not rotated at once",
+                rotation.name()
+            )));
+        }
     };
     tx.also(event(occasion.now, format!("{note} by {}", occasion.approval)));
     Ok(())

@@ -21,6 +21,11 @@ async fn who_still_holds_a_locked_vault_commits_nothing_more() {
             .commit(stage.event(Operation::Challenge), |_, _| Ok(()))
             .await;
         assert!(matches!(late, Err(Error::Locked)));
+        let late = former.commit_head(stage.event(Operation::ReadAudit)).await;
+        assert!(
+            matches!(late, Err(Error::Locked)),
+            "a reading of the log is an event too"
+        );
 
         stage.unlock().await;
         stage.card(&phone).await;
