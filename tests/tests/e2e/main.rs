@@ -8,6 +8,7 @@ mod admin_desk;
 mod audit;
 mod blind;
 mod budgets;
+mod bulk;
 mod cards;
 mod ceremony;
 mod content;

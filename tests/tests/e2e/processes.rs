@@ -165,9 +165,10 @@ fn killing_one_process_loses_nothing_at_the_other() {
             let Some((mut pair, b)) = two("killed", |_| ()).await? else {
                 return Ok(());
             };
-            let total = 0;
+            let mut total = 0;
             for cycle in 0..3_u64 {
                 let acknowledged = load_and_kill(&mut pair, 150 + 150 * cycle).await?;
+                total += acknowledged.len();
                 pair.stand.move_gateway(&b.url()).await?;
                 let at_b = pair.stand.raw_gateway_at(&b.url())?;
                 for token in &acknowledged {

@@ -12,17 +12,7 @@ use shared::vault_api::cards::{CardStanding, Standing};
 use shared::vault_api::jobs::{Job, JobState};
 
 use super::{approve, on_a_vault, open, propose};
-
-/// The number under the demo's BIN with this account, check digit and all (ISO/IEC 7812-1 annex B).
-fn test_number(account: u32) -> String {
-    let body = format!("999900{account:09}");
-    let weigh = |(place, byte): (usize, u8)| {
-        let digit = u32::from(byte - b'0') * if place % 2 == 0 { 2 } else { 1 };
-        digit / 10 + digit % 10
-    };
-    let sum: u32 = body.bytes().rev().enumerate().map(weigh).sum();
-    format!("{body}{}", (10 - sum % 10) % 10)
-}
+use crate::bulk::test_number;
 
 /// Proposes, approves, uploads and follows an import, and tells what became of its rows.
 async fn import(stand: &Stand, file: &str, more: &[&str]) -> Result<Vec<ImportRow>> {
