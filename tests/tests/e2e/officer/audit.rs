@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 use deploy::stand::{OfficerCommand, Stand};
 use serde_json::Value;
 use shared::vault_api::audit::{AuditCheckpoint, AuditEntry};
+use shared::vault_api::governance::Proposal;
+use shared::vault_api::jobs::Rotation;
 
 use super::{on_a_vault, open};
 
@@ -125,6 +127,25 @@ fn the_key_is_the_vaults_or_the_one_that_was_pinned() {
             .await?
             .expect(4)?
             .says("checkpoint")?;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_log_whose_key_was_rotated_verifies_by_the_ca_and_by_the_first_key() {
+    on_a_vault(async {
+        let stand = open("officer-audit-rotated").await?;
+        let before = export(&stand, "before").await?;
+        let first: AuditCheckpoint =
+            serde_json::from_str(&fs::read_to_string(before.join("checkpoint.json"))?)?;
+        stand.carry_through(&Proposal::Rotate(Rotation::Audit)).await?;
+        let after = export(&stand, "after").await?;
+        for more in [&[][..], &["--vkey", &first.vkey]] {
+            let verified = offline(&stand, &after, more)?.run().await?.expect(0)?;
+            verified.says("are those that were signed")?;
+        }
+        let verified = stand.officer_command(1, &["audit", "verify"])?.run().await?;
+        verified.expect(0)?.says("are those that were signed")?;
         Ok(())
     });
 }

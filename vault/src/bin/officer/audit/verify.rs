@@ -55,15 +55,18 @@ impl Verify {
     }
 }
 
-/// The first key of the log. A pinned key may have been replaced since: then the log itself leads from
-/// it to the one that signed the checkpoint, and [`verify::verify`] follows.
+/// The key to begin with. A pinned key may have been replaced since: then the log itself leads from it to the one that
+/// signed the checkpoint, and [`verify::verify`] follows the handovers. The certificate attests the newest key, which
+/// signed the checkpoint over the whole log and nothing of what its predecessors handed over.
 fn first_key(
     context: &Context,
     answer: shared::vault_api::audit::AuditCheckpoint,
     pinned: Option<VerifierKey>,
     notes: &mut Vec<String>,
 ) -> Result<VerifierKey, Failure> {
-    notes.extend(answer.handovers.iter().cloned());
+    if pinned.is_some() {
+        notes.extend(answer.handovers.iter().cloned());
+    }
     notes.push(answer.note.clone());
     match pinned {
         Some(key) => Ok(key),
