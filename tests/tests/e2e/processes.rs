@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use deploy::actors::{Card, PartnerServer};
+use anyhow::{Context, Result, bail, ensure};
+use deploy::actors::{Card, Officer, PartnerServer};
 use deploy::stand::{Sibling, StandOptions};
 use reqwest::Method;
 use serde_json::json;
 use shared::ids::CardToken;
 use shared::vault_api::governance::Proposal;
+use shared::vault_api::jobs::{Job, JobState, Rotation};
+use shared::vault_api::paths;
+use shared::vault_api::reports::{KeyEntry, KeyInventory};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -18,6 +21,8 @@ use crate::pair::{Pair, finished, report, run, scratch, vault_database};
 
 /// What one process commits the other knows within this time without traffic of its own.
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
+/// A rotation of some cards takes a second or two.
+const ROTATED_WITHIN: Duration = Duration::from_secs(60);
 /// Cards under way when a process is killed.
 const WRITERS: usize = 4;
 
@@ -155,6 +160,69 @@ fn officers_at_two_processes_decide_together() {
         };
         finished("two processes", outcome.await);
     });
+}
+
+/// Keys are rotated by whichever process finds the job, once; both go on with the new ones, and know the same of them.
+#[test]
+fn a_rotation_that_one_process_does_is_followed_by_the_other() {
+    run(async {
+        let outcome = async {
+            let Some((pair, b)) = two("rotated", |_| ()).await? else {
+                return Ok(());
+            };
+            let holder = pair.holder().await?;
+            let (officer, second) = (pair.stand.officer(1)?, pair.stand.officer_at(&b.url(), 2)?);
+            for rotation in [Rotation::DataKeys, Rotation::Fingerprint, Rotation::Records] {
+                let filed = officer.propose(&Proposal::Rotate(rotation.clone())).await?;
+                second.approve(&filed).await?.expect(200)?;
+                rotated(&second, &rotation).await?;
+                // A card that either makes opens at the other.
+                let desk = holder.phone.cards();
+                desk.reveal(&holder.card).await?;
+                let made = Card::of(&desk.create(desk.first_balance().await?, "Turn").await?.content)?;
+                let proof = desk.proof("reveal", &made).await?.sign(desk.signer())?;
+                let at_b = pair.stand.raw_gateway_at(&b.url())?;
+                let shown = at_b.reveal(&made.token, desk.receiving(), Some(&proof)).await?;
+                shown.expect(200)?;
+            }
+            let keys = async |door: &Officer| -> Result<KeyInventory> {
+                door.door()
+                    .get(paths::KEY_INVENTORY)
+                    .await?
+                    .expect(200)?
+                    .read_as()
+            };
+            let (at_a, at_b) = (keys(&officer).await?, keys(&second).await?);
+            let states = |inventory: &KeyInventory| -> Vec<(String, u32, String)> {
+                let state = |key: &KeyEntry| (key.purpose.clone(), key.version, key.state.clone());
+                inventory.keys.iter().map(state).collect()
+            };
+            ensure!(
+                states(&at_a) == states(&at_b) && at_a.epoch == at_b.epoch,
+                "{at_a:?} {at_b:?}"
+            );
+            ensure!(at_a.epoch == 4, "epoch {}", at_a.epoch);
+            pair.stand.auditor_at(&b.url())?.verify().await?;
+            Ok(())
+        };
+        finished("two processes", outcome.await);
+    });
+}
+
+/// Waits until the newest job has ended, and sees that it ended well.
+async fn rotated(officer: &Officer, rotation: &Rotation) -> Result<()> {
+    let deadline = Instant::now() + ROTATED_WITHIN;
+    loop {
+        let jobs: Vec<Job> = officer.door().get(paths::JOBS).await?.expect(200)?.read_as()?;
+        let job = jobs.into_iter().next().context("no job")?;
+        match job.state {
+            JobState::Done => return Ok(()),
+            JobState::Running | JobState::Verifying if Instant::now() < deadline => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            _ => bail!("{}: {job:?}", rotation.name()),
+        }
+    }
 }
 
 /// A dies under load; what it acknowledged is at B, and the log is one.
