@@ -75,7 +75,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { config } => {
             let config = Config::load(&config)?;
             tracing::info!(environment = config.environment.as_str(), "starting");
-            app::serve(config, Clock::System).await?;
+            let clock = Clock::of(config.development_clock.as_deref());
+            app::serve(config, clock).await?;
         }
         Command::Migrate { config } => {
             let config = Config::load(&config)?;

@@ -1,5 +1,7 @@
 //! Time as a parameter: the binaries read the system clock through one type, tests turn their own.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
@@ -11,9 +13,17 @@ pub enum Clock {
     System,
     /// A clock that moves only when it is told to.
     Manual(ManualClock),
+    /// The machine's clock and the shift that a file tells: for rehearsals in which days pass. In development only.
+    Shifted(ShiftFile),
 }
 
 impl Clock {
+    /// The machine's clock, or the shifted one where a file was named.
+    #[must_use]
+    pub fn of(shift_file: Option<&Path>) -> Self {
+        shift_file.map_or(Self::System, |file| Self::Shifted(ShiftFile(file.to_owned())))
+    }
+
     /// The current instant, UTC.
     #[must_use]
     #[expect(
@@ -24,6 +34,7 @@ impl Clock {
         match self {
             Self::System => OffsetDateTime::now_utc(),
             Self::Manual(clock) => clock.now(),
+            Self::Shifted(file) => OffsetDateTime::now_utc().saturating_add(file.shift()),
         }
     }
 
@@ -31,6 +42,18 @@ impl Clock {
     #[must_use]
     pub fn unix_seconds(&self) -> i64 {
         self.now().unix_timestamp()
+    }
+}
+
+/// A file with a whole number of seconds; read at each look, so that every process that shares it moves at once. Where there
+/// is no such file, or no number in it, nothing is shifted.
+#[derive(Clone, Debug)]
+pub struct ShiftFile(PathBuf);
+
+impl ShiftFile {
+    fn shift(&self) -> Duration {
+        let told = fs::read_to_string(&self.0).unwrap_or_default();
+        Duration::seconds(told.trim().parse().unwrap_or(0))
     }
 }
 
@@ -52,5 +75,23 @@ impl ManualClock {
 
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_moves_the_clock_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("clock");
+        let clock = Clock::of(Some(&file));
+        let real = Clock::System.now();
+        assert!(clock.now() - real < Duration::HOUR, "no file, no shift");
+        fs::write(&file, "172800\n").unwrap();
+        assert!(clock.now() - real >= Duration::days(2));
+        fs::write(&file, "two days").unwrap();
+        assert!(clock.now() - real < Duration::HOUR);
     }
 }

@@ -32,6 +32,9 @@ const WORKERS_PER_CORE_THAT_WAIT: usize = 4;
 pub struct Config {
     /// `development` or `production`: part of every sealed value, and never to be changed afterwards.
     pub environment: Environment,
+    /// A file with a number of seconds by which the clock is ahead: for rehearsals, refused in production.
+    #[serde(default)]
+    pub development_clock: Option<PathBuf>,
     /// Where the one listener listens, e.g. `127.0.0.1:9443`.
     pub listen: SocketAddr,
     /// The directory of the store, its lock, ballast and anchor.
@@ -285,6 +288,9 @@ pub enum ConfigError {
     /// The epoch secret inside what a backup copies.
     #[error("epoch.files: two files are needed in production, on different volumes")]
     EpochFiles,
+    /// A shifted clock in production.
+    #[error("development_clock: must be left out in production")]
+    DevelopmentClock,
     /// Purges without end.
     #[error("erase.purge_interval_hours must be at least 1")]
     PurgeInterval,
@@ -316,6 +322,9 @@ impl Config {
         }
         if self.environment == Environment::Production && self.epoch.files.len() < 2 {
             return Err(ConfigError::EpochFiles);
+        }
+        if self.environment == Environment::Production && self.development_clock.is_some() {
+            return Err(ConfigError::DevelopmentClock);
         }
         if !is_name(&self.audit_origin()) {
             return Err(ConfigError::AuditOrigin);

@@ -121,7 +121,10 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(arguments) => make(&config, arguments),
         Command::Serve(_) => actix_web::rt::System::new()
-            .block_on(app::serve(&config, Clock::System))
+            .block_on(app::serve(
+                &config,
+                Clock::of(config.development_clock.as_deref()),
+            ))
             .context("serving"),
         Command::Restore(arguments) => restore(&config, arguments),
     }

@@ -41,6 +41,7 @@ impl Stand {
             r#"environment = "development"
 listen = "127.0.0.1:{port}"
 data = {data}
+development_clock = {clock}
 
 [tls]
 certificate = {certificate}
@@ -57,6 +58,7 @@ rsa_bits = {rsa_bits}
 level = "info"
 {database}{extra}"#,
             data = quoted(data),
+            clock = quoted(&self.layout.clock),
             database = self.vault_database(),
             certificate = quoted(&set.vault.certificate),
             key = quoted(&set.vault.key),
@@ -86,6 +88,7 @@ level = "info"
         let program = &self.options.program;
         format!(
             r#"environment = "development"
+development_clock = {clock}
 
 [public]
 listen = "127.0.0.1:{public_port}"
@@ -122,6 +125,7 @@ automatic_balance = true
 users_lift_any_reversible_lock = false
 rsa_oaep_sha1 = true
 {extra}"#,
+            clock = quoted(&self.layout.clock),
             public_port = self.ports.gateway,
             partner_port = self.ports.partner,
             server_certificate = quoted(&set.gateway_server.certificate),

@@ -29,6 +29,8 @@ pub struct Layout {
     pub vault_log: PathBuf,
     /// The gateway's log: JSON lines.
     pub gateway_log: PathBuf,
+    /// The seconds by which the stand's processes are ahead of the machine's clock; no file, none.
+    pub clock: PathBuf,
     /// Tells other clients where things are, once both are ready.
     pub info: PathBuf,
 }
@@ -59,6 +61,7 @@ impl Layout {
             operators_key: root.join("operators.key"),
             vault_log: root.join("vault.log"),
             gateway_log: root.join("gateway.log"),
+            clock: root.join("clock"),
             info: root.join("info.json"),
             root,
         };

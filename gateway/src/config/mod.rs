@@ -24,6 +24,9 @@ pub use program::Program;
 pub struct Config {
     /// Whether this is somebody's money. Said in the log at each start; what only tests need is refused then.
     pub environment: Environment,
+    /// A file with a number of seconds by which the clock is ahead: for rehearsals, refused in production.
+    #[serde(default)]
+    pub development_clock: Option<PathBuf>,
     /// The listener for phones and browsers.
     pub public: PublicListener,
     /// The listener for partners' servers.
@@ -212,6 +215,9 @@ impl Config {
                 "listen",
                 "must be a fixed port, without address_file, in production",
             );
+        }
+        if self.environment == Environment::Production && self.development_clock.is_some() {
+            return invalid("development_clock", "must be left out in production");
         }
         if !self.vault.url.starts_with("https://") {
             return invalid("vault.url", "must begin with https://");

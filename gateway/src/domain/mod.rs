@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod card;
+pub mod event;
 pub mod installation;
 pub mod kyc;
 pub mod lock;

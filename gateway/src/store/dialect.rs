@@ -60,6 +60,8 @@ pub enum Sequence {
     Audit,
     /// Mails to be sent.
     Mails,
+    /// Events that partners are told of.
+    Events,
 }
 
 impl Sequence {
@@ -77,6 +79,7 @@ impl Sequence {
             Self::Operators => "operators",
             Self::Audit => "audit",
             Self::Mails => "mails",
+            Self::Events => "events",
         }
     }
 }

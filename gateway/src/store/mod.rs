@@ -10,6 +10,7 @@ pub mod card_requests;
 pub mod cards;
 pub mod customers;
 mod dialect;
+pub mod events;
 pub mod idempotency;
 pub mod installations;
 pub mod kyc;
