@@ -98,6 +98,12 @@ pub enum Code {
     CvvNotAvailable,
     /// The card is not of a kind that this can be done with.
     CardNotVirtual,
+    /// Code, PIN and plastic of the card are another issuer's to give.
+    CardOfAnotherIssuer,
+    /// The card to be tokenised is known already, and not as this user's.
+    CardAlreadyTokenised,
+    /// The card to be tokenised is of a number range that is not the partner's to bring in.
+    CardNotAccepted,
     /// Plastic of the card was ordered before.
     AlreadyPrinted,
     /// The program takes keys by the partner's ticket only.
@@ -136,7 +142,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 60] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -177,6 +183,9 @@ impl Code {
         Self::PinNotAvailable,
         Self::CvvNotAvailable,
         Self::CardNotVirtual,
+        Self::CardOfAnotherIssuer,
+        Self::CardAlreadyTokenised,
+        Self::CardNotAccepted,
         Self::AlreadyPrinted,
         Self::EnrolmentTicketRequired,
         Self::HolderKeyRevoked,
@@ -242,6 +251,9 @@ impl Code {
             Self::PinNotAvailable => (S::CONFLICT, "PIN_NOT_AVAILABLE", "A card without plastic has no PIN."),
             Self::CvvNotAvailable => (S::CONFLICT, "CVV_NOT_AVAILABLE", "The CVV of a physical card is printed on it."),
             Self::CardNotVirtual => (S::CONFLICT, "CARD_NOT_VIRTUAL", "The card is not virtual."),
+            Self::CardOfAnotherIssuer => (S::CONFLICT, "CARD_OF_ANOTHER_ISSUER", "Code, PIN and plastic of this card are its issuer's to give."),
+            Self::CardAlreadyTokenised => (S::CONFLICT, "CARD_ALREADY_TOKENISED", "The card is known already, and not as this one."),
+            Self::CardNotAccepted => (S::UNPROCESSABLE_ENTITY, "CARD_NOT_ACCEPTED", "The card is not one that this partner may bring in."),
             Self::AlreadyPrinted => (S::CONFLICT, "ALREADY_PRINTED", "Plastic of this card was ordered before."),
             Self::EnrolmentTicketRequired => (S::CONFLICT, "ENROLMENT_TICKET_REQUIRED", "The program takes keys by the partner's ticket only."),
             Self::HolderKeyRevoked => (S::CONFLICT, "HOLDER_KEY_REVOKED", "This key was revoked and cannot come back."),
@@ -458,6 +470,7 @@ impl From<CardRefusal> for Error {
             CardRefusal::AlreadyPrinted => Code::AlreadyPrinted,
             CardRefusal::PinNotAvailable => Code::PinNotAvailable,
             CardRefusal::CvvNotAvailable => Code::CvvNotAvailable,
+            CardRefusal::OfAnotherIssuer => Code::CardOfAnotherIssuer,
         })
     }
 }

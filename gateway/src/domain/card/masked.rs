@@ -40,6 +40,8 @@ pub struct OwnMembers<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     state: &'static str,
+    /// `ISSUED` here, `TOKENISED` with a number of the program's range, or `FOREIGN`: of another issuer.
+    origin: &'static str,
     name: Option<&'a str>,
     balance_id: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +88,7 @@ impl<'a> OwnMembers<'a> {
             id,
             kind: standing.kind.as_str(),
             state: standing.state.as_str(),
+            origin: standing.origin.as_str(),
             name: name.map(CardName::as_str),
             balance_id,
             lock: standing.state.lock().map(ShownLock::from),

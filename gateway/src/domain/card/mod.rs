@@ -5,6 +5,7 @@
 
 mod masked;
 mod name;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use super::lock::{LiftPolicy, Lock, LockRefusal, Party};
 use super::user::UserId;
 pub use masked::{MaskedCard, OwnMembers};
 pub use name::CardName;
+pub use origin::CardOrigin;
 
 /// The gateway's number of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -227,6 +229,9 @@ pub enum CardRefusal {
     /// 409 `CVV_NOT_AVAILABLE`.
     #[error("the CVV of a physical card is printed on it")]
     CvvNotAvailable,
+    /// 409 `CARD_OF_ANOTHER_ISSUER`.
+    #[error("code, PIN and plastic are the issuer's to give")]
+    OfAnotherIssuer,
 }
 
 /// What a card is and where it stands: all that permission depends on.
@@ -236,6 +241,8 @@ pub struct Standing {
     pub kind: CardType,
     /// Where it stands.
     pub state: CardState,
+    /// Where it comes from.
+    pub origin: CardOrigin,
 }
 
 /// A card.
@@ -281,6 +288,7 @@ impl NewCard {
     pub const STANDING: Standing = Standing {
         kind: CardType::Virtual,
         state: CardState::Active,
+        origin: CardOrigin::Issued,
     };
 
     /// The card, with what the vault made for it.
@@ -321,6 +329,9 @@ impl Standing {
             CardState::Locked { lock, .. } => while_locked(action, lock, by, rules)?,
         }
         match (action, self.kind) {
+            (Action::ResetCvv | Action::Print | Action::SetPin, _) if !self.origin.is_issuer_here() => {
+                Err(CardRefusal::OfAnotherIssuer)
+            }
             (Action::Print, _) if !rules.digital_first => Err(CardRefusal::NotDigitalFirst),
             (Action::Print, CardType::Physical) => Err(CardRefusal::NotVirtual),
             (Action::Print, CardType::DigitalFirst) => Err(CardRefusal::AlreadyPrinted),

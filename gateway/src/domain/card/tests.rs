@@ -61,7 +61,8 @@ fn on_everything(check: impl Fn(Standing, Party, CardRules)) {
         for kind in CardType::ALL {
             for party in Party::ALL {
                 for rules in RULES {
-                    check(Standing { kind, state }, party, rules);
+                    let origin = CardOrigin::Issued;
+                    check(Standing { kind, state, origin }, party, rules);
                 }
             }
         }
@@ -207,6 +208,7 @@ fn plastic_is_ordered_once_for_an_active_virtual_card_of_a_digital_first_program
         Standing {
             kind,
             state: CardState::Active,
+            origin: CardOrigin::Issued,
         }
         .permits(Action::Print, Party::User, rules)
     };
@@ -353,4 +355,39 @@ fn a_masked_card_has_the_members_of_the_contract() {
         &format!(r#""token":"{token}","maskedCardNo":"999900******0017","exp":"2029-11-30"}}"#),
     ];
     assert_eq!(masked, expected.concat());
+}
+
+#[test]
+fn code_pin_and_plastic_of_a_foreign_card_are_its_issuers_and_all_else_is_as_for_our_own() {
+    on_everything(|card, party, rules| {
+        let foreign = Standing {
+            origin: CardOrigin::Foreign,
+            ..card
+        };
+        let brought_in = Standing {
+            origin: CardOrigin::Tokenised,
+            ..card
+        };
+        for action in Action::ALL {
+            let ours = card.permits(action, party, rules);
+            assert_eq!(brought_in.permits(action, party, rules), ours);
+            let theirs = foreign.permits(action, party, rules);
+            match action {
+                Action::ResetCvv | Action::Print | Action::SetPin => assert!(theirs.is_err()),
+                _ => assert_eq!(theirs, ours, "{action:?} {card:?}"),
+            }
+        }
+    });
+    let active = Standing {
+        kind: CardType::Virtual,
+        state: CardState::Active,
+        origin: CardOrigin::Foreign,
+    };
+    assert_eq!(
+        active.permits(Action::ResetCvv, Party::User, RULES[0]),
+        Err(CardRefusal::OfAnotherIssuer)
+    );
+    for origin in CardOrigin::ALL {
+        assert_eq!(CardOrigin::from_name(origin.as_str()), Some(origin));
+    }
 }

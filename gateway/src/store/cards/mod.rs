@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use super::row::{get, named, parse};
 use super::{StoreError, Tx, instant, millis};
 use crate::domain::balance::BalanceId;
-use crate::domain::card::{Card, CardId, CardName, CardState, CardType, Standing, Unlocked};
+use crate::domain::card::{Card, CardId, CardName, CardOrigin, CardState, CardType, Standing, Unlocked};
 use crate::domain::lock::{Lock, LockCode, Party};
 use crate::domain::user::UserId;
 
@@ -20,6 +20,7 @@ fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
         standing: Standing {
             kind: named(row, "kind", CardType::from_name)?,
             state: state_of_row(row)?,
+            origin: named(row, "origin", CardOrigin::from_name)?,
         },
         masked: parse(row, "masked")?,
         exp: parse(row, "exp")?,
@@ -92,8 +93,8 @@ pub async fn insert(tx: &mut Tx, card: &Card) -> Result<(), StoreError> {
     let (state, code, placed_by, placed_at, from) = state_columns(card.standing.state);
     sqlx::query(
         "INSERT INTO cards (id, token, user_id, balance_id, kind, state, lock_code, lock_placed_by, lock_placed_at, \
-         lock_from, masked, exp, name, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         lock_from, masked, exp, name, created_at, origin) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(card.id.0)
     .bind(card.token.as_str())
@@ -109,6 +110,7 @@ pub async fn insert(tx: &mut Tx, card: &Card) -> Result<(), StoreError> {
     .bind(card.exp.to_string())
     .bind(card.name.as_ref().map(CardName::as_str))
     .bind(millis(card.created_at))
+    .bind(card.standing.origin.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())

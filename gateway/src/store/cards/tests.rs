@@ -89,7 +89,11 @@ fn every_standing() -> Vec<Standing> {
                 .extend([Unlocked::Inactive, Unlocked::Active].map(|from| CardState::Locked { lock, from }));
         }
     }
-    let of_every_kind = |state| CardType::ALL.map(|kind| Standing { kind, state });
+    let of_every_kind = |state| CardType::ALL.map(|kind| Standing {
+        kind,
+        state,
+        origin: CardOrigin::Issued,
+    });
     states.into_iter().flat_map(of_every_kind).collect()
 }
 
@@ -291,5 +295,24 @@ async fn changes_at_once_follow_one_another() {
             "{}",
             test.engine
         );
+    }
+}
+
+#[tokio::test]
+async fn a_card_keeps_where_it_comes_from() {
+    for test in databases().await {
+        let (user, balance) = user_with_balance(&test.db).await;
+        for origin in CardOrigin::ALL {
+            let mut card = a_card(&test.db, user, balance).await;
+            assert_eq!(read(&test, &card).await.standing.origin, CardOrigin::Issued);
+            let mut tx = test.db.begin().await.unwrap();
+            card.id = CardId(tx.next_number(Sequence::Cards).await.unwrap());
+            card.token = CardToken::from_random(&[u8::try_from(card.id.0 % 200).unwrap(); 16]).unwrap();
+            card.standing.origin = origin;
+            insert(&mut tx, &card).await.unwrap();
+            tx.commit().await.unwrap();
+            change(&test, card.id, card.standing).await;
+            assert_eq!(read(&test, &card).await.standing.origin, origin, "{}", test.engine);
+        }
     }
 }
