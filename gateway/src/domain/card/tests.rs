@@ -333,7 +333,7 @@ fn a_masked_card_has_the_members_of_the_contract() {
     assert_eq!(
         ours.to_string(),
         concat!(
-            r#"{"id":1001,"type":"VIRTUAL","state":"ACTIVE","name":"Groceries","balanceId":1003,"#,
+            r#"{"id":1001,"type":"VIRTUAL","state":"ACTIVE","origin":"ISSUED","name":"Groceries","balanceId":1003,"#,
             r#""allowedActions":["REVEAL","PRINT","LOCK","REMOVE"],"createdAt":"2026-11-23T12:00:00Z"}"#
         )
     );
