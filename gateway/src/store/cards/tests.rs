@@ -89,11 +89,13 @@ fn every_standing() -> Vec<Standing> {
                 .extend([Unlocked::Inactive, Unlocked::Active].map(|from| CardState::Locked { lock, from }));
         }
     }
-    let of_every_kind = |state| CardType::ALL.map(|kind| Standing {
-        kind,
-        state,
-        origin: CardOrigin::Issued,
-    });
+    let of_every_kind = |state| {
+        CardType::ALL.map(|kind| Standing {
+            kind,
+            state,
+            origin: CardOrigin::Issued,
+        })
+    };
     states.into_iter().flat_map(of_every_kind).collect()
 }
 
@@ -312,7 +314,12 @@ async fn a_card_keeps_where_it_comes_from() {
             insert(&mut tx, &card).await.unwrap();
             tx.commit().await.unwrap();
             change(&test, card.id, card.standing).await;
-            assert_eq!(read(&test, &card).await.standing.origin, origin, "{}", test.engine);
+            assert_eq!(
+                read(&test, &card).await.standing.origin,
+                origin,
+                "{}",
+                test.engine
+            );
         }
     }
 }
