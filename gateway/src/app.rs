@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use crate::clients::mailer::{Mailer, MailerError};
 use crate::clients::vault::{VaultClient, VaultClientError};
 use crate::config::{Config, Limits};
+use crate::document_keys::{DocumentKeys, DocumentKeysError};
 use crate::error::Error;
 use crate::http::{self, ON_PARTNER, ON_PUBLIC};
 use crate::jobs;
@@ -61,6 +62,9 @@ pub enum RunError {
     /// The operators' key cannot be used.
     #[error(transparent)]
     OperatorKey(#[from] OperatorKeyError),
+    /// The documents' keys cannot be used.
+    #[error(transparent)]
+    DocumentKeys(#[from] DocumentKeysError),
     /// The mailer cannot be made.
     #[error(transparent)]
     Mailer(#[from] MailerError),
@@ -114,10 +118,14 @@ async fn prepare(config: Config, clock: Clock, vault: rustls::ClientConfig) -> R
         key: OperatorKey::load(&config.operators.key_file)?,
         mailer: Mailer::new(&config.mail)?,
     };
+    let documents = DocumentKeys::load(
+        &config.kyc.documents_key_file,
+        &config.kyc.documents_earlier_key_files,
+    )?;
     let db = Db::open(&config.database.url, config.database.connections).await?;
     db.migrate().await?;
     let vault = Arc::new(VaultClient::new(&config.vault.url, vault)?);
-    Ok(Services::new(config, db, vault, clock, operators)?)
+    Ok(Services::new(config, db, vault, clock, operators, documents)?)
 }
 
 /// Does one thing with the services, beside a gateway that may be serving, and ends.

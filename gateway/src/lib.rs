@@ -6,6 +6,7 @@
 pub mod app;
 pub mod clients;
 pub mod config;
+pub mod document_keys;
 pub mod domain;
 pub mod error;
 pub mod flows;

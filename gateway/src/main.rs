@@ -1,5 +1,6 @@
-//! `gateway serve|migrate|check-config|operator --config gateway.toml`
+//! `gateway serve|migrate|check-config|operator|kyc --config gateway.toml`
 
+mod kyc_commands;
 mod operator_commands;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use gateway::{app, hardening};
 use shared::clock::Clock;
 use tracing_subscriber::EnvFilter;
 
+use kyc_commands::KycCommand;
 use operator_commands::OperatorCommand;
 
 /// The gateway of Tessera: users, balances and cards, by token only.
@@ -45,6 +47,9 @@ enum Command {
     /// What operators need before there is one who can invite others.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// What documents of KYC applications need.
+    #[command(subcommand)]
+    Kyc(KycCommand),
 }
 
 #[actix_web::main]
@@ -89,6 +94,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             tracing::info!("the configuration can be used");
         }
         Command::Operator(command) => command.run().await?,
+        Command::Kyc(command) => command.run()?,
     }
     Ok(())
 }

@@ -89,7 +89,8 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         due
     }
 
-    fn sweep(&self) {
+    /// Drops the keys of those who have not asked for so long that nothing is held against them.
+    pub fn sweep(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
         self.buckets.retain_recent();
@@ -101,6 +102,12 @@ impl<K: Hash + Eq + Clone> Rate<K> {
 #[must_use]
 pub fn installation_logins(limits: &Limits) -> Rate<InstallationId> {
     Rate::new(limits.logins_per_minute_per_installation, MINUTE)
+}
+
+/// Documents of KYC applications, by the user whose they are.
+#[must_use]
+pub fn document_uploads(per_hour: u32) -> Rate<UserId> {
+    Rate::new(per_hour, HOUR)
 }
 
 /// The limits that doors count.

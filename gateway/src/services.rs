@@ -8,18 +8,20 @@ use ring::rand::{SecureRandom, SystemRandom};
 use shared::clock::Clock;
 use shared::ids::IdempotencyKey;
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 
 use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
-use crate::config::{Config, Program};
+use crate::config::{Config, Kyc, Program};
+use crate::document_keys::DocumentKeys;
 use crate::domain::installation::InstallationId;
-use crate::domain::user::User;
+use crate::domain::user::{User, UserId};
 use crate::error::Error;
 use crate::flows::pin_hash::PinHasher;
 use crate::flows::vault_keys::VaultKeysCache;
 use crate::flows::vault_state::VaultStateCache;
 use crate::operator_key::OperatorKey;
-use crate::rates::{Rate, installation_logins};
+use crate::rates::{Rate, document_uploads, installation_logins};
 use crate::store::Db;
 use crate::store::idempotency::Claims;
 
@@ -29,6 +31,28 @@ pub struct ForOperators {
     pub key: OperatorKey,
     /// The mail server.
     pub mailer: Mailer,
+}
+
+/// What documents of KYC applications need beside the rest.
+pub struct ForDocuments {
+    /// Seals and opens them.
+    pub keys: DocumentKeys,
+    /// How many documents may be in memory at the same time.
+    pub in_memory: Arc<Semaphore>,
+    /// How often a user's documents may be sent.
+    pub uploads: Rate<UserId>,
+}
+
+impl ForDocuments {
+    /// The parts, as configured.
+    #[must_use]
+    pub fn new(keys: DocumentKeys, config: &Kyc) -> Self {
+        Self {
+            keys,
+            in_memory: Arc::new(Semaphore::new(config.documents_at_once)),
+            uploads: document_uploads(config.documents_per_hour_per_user),
+        }
+    }
 }
 
 /// Everything a flow may need.
@@ -49,6 +73,8 @@ pub struct Services {
     pub operator_key: OperatorKey,
     /// The mail server.
     pub mailer: Mailer,
+    /// Documents of KYC applications.
+    pub documents: ForDocuments,
     /// Hashes app PINs and passwords, few at a time.
     pub pins: PinHasher,
     /// How often an installation may log in.
@@ -70,6 +96,7 @@ impl Services {
         vault: Arc<VaultClient>,
         clock: Clock,
         operators: ForOperators,
+        documents: DocumentKeys,
     ) -> Result<Self, Error> {
         let random = SystemRandom::new();
         let process = URL_SAFE_NO_PAD.encode(random_bytes::<16>(&random)?);
@@ -80,6 +107,7 @@ impl Services {
             clock,
             operator_key: operators.key,
             mailer: operators.mailer,
+            documents: ForDocuments::new(documents, &config.kyc),
             pins: PinHasher::new(&random)?,
             random,
             installation_logins: installation_logins(&config.limits),

@@ -10,6 +10,7 @@ use shared::clock::{Clock, ManualClock};
 use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
 use crate::config::Config;
+use crate::document_keys::DocumentKeys;
 use crate::operator_key::OperatorKey;
 use crate::services::{ForOperators, Services};
 use crate::store::tests::{NOON, TestDb, databases};
@@ -42,12 +43,16 @@ fn stage(test: TestDb) -> Stage {
     let keys = tempfile::tempdir().unwrap();
     let file = keys.path().join("operators.key");
     OperatorKey::create(&file, &SystemRandom::new()).unwrap();
+    let documents = keys.path().join("documents.key");
+    DocumentKeys::create(&documents, &SystemRandom::new()).unwrap();
+    let documents = DocumentKeys::load(&documents, &[]).unwrap();
     let config = Config::sample();
     let operators = ForOperators {
         key: OperatorKey::load(&file).unwrap(),
         mailer: Mailer::new(&config.mail).unwrap(),
     };
-    let services = Services::new(config, db, vault, Clock::Manual(clock.clone()), operators).unwrap();
+    let clock_of_services = Clock::Manual(clock.clone());
+    let services = Services::new(config, db, vault, clock_of_services, operators, documents).unwrap();
     Stage {
         services: Arc::new(services),
         clock,

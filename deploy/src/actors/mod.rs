@@ -4,6 +4,7 @@
 mod auditor;
 mod card_desk;
 mod credentials;
+mod document;
 mod door;
 mod jose;
 mod mail_server;
@@ -19,6 +20,7 @@ mod witness;
 pub use auditor::{AuditReport, Auditor};
 pub use card_desk::{Card, CardDesk, Opened};
 pub use credentials::Credentials;
+pub use document::SampleDocument;
 pub use door::{Call, Door, tls};
 pub use jose::{
     EnrolmentTicket, HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url,

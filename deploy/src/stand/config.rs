@@ -165,7 +165,11 @@ host = "127.0.0.1"
 port = {port}
 tls = "none"
 from = "Tessera <noreply@tessera.example>"
+
+[kyc]
+documents_key_file = {documents_key}
 "#,
+            documents_key = quoted(&self.layout.documents_key),
             key = quoted(&self.layout.operators_key),
             minutes = self.options.session_minutes,
             port = self.options.mail_port,

@@ -25,6 +25,8 @@ pub struct Layout {
     pub gateway_data: PathBuf,
     /// The key under which the gateway seals what it keeps for operators.
     pub operators_key: PathBuf,
+    /// The key under which the gateway seals documents of KYC applications.
+    pub documents_key: PathBuf,
     /// The vault's log: JSON lines.
     pub vault_log: PathBuf,
     /// The gateway's log: JSON lines.
@@ -59,6 +61,7 @@ impl Layout {
             vault_data: root.join("vault-data"),
             gateway_data: root.join("gateway-data"),
             operators_key: root.join("operators.key"),
+            documents_key: root.join("documents.key"),
             vault_log: root.join("vault.log"),
             gateway_log: root.join("gateway.log"),
             clock: root.join("clock"),

@@ -79,6 +79,7 @@ impl Stand {
         stand.write_configuration()?;
         stand.initialise_vault().await?;
         stand.make_operators_key().await?;
+        stand.make_documents_key().await?;
         Ok(stand)
     }
 

@@ -15,7 +15,13 @@ const RECEIVING_BITS: u32 = 2048;
 impl Stand {
     /// `gateway operator new-key`.
     pub(super) async fn make_operators_key(&self) -> Result<()> {
-        self.operator_command(&["new-key"], None).await?;
+        self.gateway_command(&["operator", "new-key"], None).await?;
+        Ok(())
+    }
+
+    /// `gateway kyc new-key`.
+    pub(super) async fn make_documents_key(&self) -> Result<()> {
+        self.gateway_command(&["kyc", "new-key"], None).await?;
         Ok(())
     }
 
@@ -26,11 +32,11 @@ impl Stand {
     /// When the command refuses, or shows no second factor.
     pub async fn operator(&self, login: &str, role: &str, partner: Option<&str>) -> Result<Operator> {
         const PASSWORD: &str = "correct horse battery staple";
-        let mut arguments = vec!["create", "--login", login, "--role", role];
+        let mut arguments = vec!["operator", "create", "--login", login, "--role", role];
         if let Some(partner) = partner {
             arguments.extend(["--partner", partner]);
         }
-        let output = self.operator_command(&arguments, Some(PASSWORD)).await?;
+        let output = self.gateway_command(&arguments, Some(PASSWORD)).await?;
         let shown = String::from_utf8(output.stdout).context("the command showed no text")?;
         let uri = shown.lines().find(|line| line.starts_with("otpauth://"));
         let uri = uri.context("the command showed no second factor")?;
@@ -53,25 +59,24 @@ impl Stand {
         ))
     }
 
-    async fn operator_command(&self, arguments: &[&str], input: Option<&str>) -> Result<Output> {
+    async fn gateway_command(&self, arguments: &[&str], input: Option<&str>) -> Result<Output> {
         let mut command = Command::new(binaries::path_of("gateway")?);
         command
             .env_clear()
-            .arg("operator")
             .args(arguments)
             .arg("--config")
             .arg(&self.layout.gateway_config)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot run `gateway operator`")?;
+        let mut child = command.spawn().context("cannot run `gateway`")?;
         if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
             stdin.write_all(format!("{input}\n").as_bytes()).await?;
         }
         let output = child.wait_with_output().await?;
         ensure!(
             output.status.success(),
-            "`gateway operator` failed ({}): {}",
+            "`gateway` failed ({}): {}",
             output.status,
             String::from_utf8_lossy(&output.stderr)
         );

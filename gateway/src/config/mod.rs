@@ -2,6 +2,7 @@
 //! (`TESSERA_GATEWAY__PUBLIC__LISTEN`). Unknown keys are refused. It holds paths of secrets, never secrets; the database
 //! URL may carry a password, so nothing here prints itself.
 
+mod kyc;
 mod limits;
 mod operators;
 mod program;
@@ -14,6 +15,7 @@ use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
 use shared::mtls::identity::Name;
 
+pub use kyc::Kyc;
 pub use limits::Limits;
 pub use operators::{Mail, MailTls, Operators};
 pub use program::Program;
@@ -42,6 +44,8 @@ pub struct Config {
     pub operators: Operators,
     /// How mail leaves.
     pub mail: Mail,
+    /// Documents of KYC applications.
+    pub kyc: Kyc,
     /// What may be asked how often and how large it may be.
     #[serde(default)]
     pub limits: Limits,
@@ -241,6 +245,7 @@ impl Config {
         self.operators.check()?;
         self.mail.check(self.environment)?;
         self.limits.check()?;
+        self.kyc.check()?;
         self.check_programs()
     }
 

@@ -5,6 +5,8 @@ use shared::ids::ProgramName;
 use shared::money::Currency;
 use shared::mtls::identity::Name;
 
+use crate::domain::kyc::Requirement;
+
 /// The rules of a program.
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +29,13 @@ pub struct Program {
     /// Whether payloads wrapped with RSA-OAEP (SHA-1) are taken.
     #[serde(default = "yes")]
     pub rsa_oaep_sha1: bool,
+    /// Documents that an application has to come with: each entry names a kind, or several of which one is enough
+    /// (`"PASSPORT|IDENTITY_FRONT"`).
+    #[serde(default)]
+    pub kyc_required_documents: Vec<Requirement>,
+    /// Whether the partner may say by itself that an identity is established or is not (row 15).
+    #[serde(default = "yes")]
+    pub kyc_partner_flag: bool,
 }
 
 const fn yes() -> bool {

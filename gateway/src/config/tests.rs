@@ -29,6 +29,8 @@ host = "127.0.0.1"
 port = 1
 tls = "none"
 from = "Tessera <noreply@tessera.example>"
+[kyc]
+documents_key_file = "/var/lib/documents.key"
 [[programs]]
 name = "demo-eur"
 partner = "partner"
@@ -74,6 +76,7 @@ fn unknown_keys_are_refused_in_every_section() {
         "[sessions]",
         "[operators]",
         "[mail]",
+        "[kyc]",
         "[[programs]]",
     ] {
         let key = "nonsense = 1\n";
@@ -98,6 +101,12 @@ fn values_that_make_no_sense_are_refused() {
         ("[operators]", "[operators]\nlogin_tries = 1"),
         ("\"none\"", "\"perhaps\""),
         ("\"none\"", "\"none\"\nusername = \"x\""),
+        ("[kyc]", "[kyc]\ndocument_bytes = 1000"),
+        ("[kyc]", "[kyc]\ndocuments_per_user = 0"),
+        (
+            "digital_first = true",
+            "kyc_required_documents = [\"PASSPORT|nonsense\"]",
+        ),
         ("\"EUR\"", "\"EUX\""),
         ("\"demo-pln\"", "\"demo-eur\""),
         ("\"development\"", "\"test\""),

@@ -80,6 +80,12 @@ pub enum Code {
     LastAdmin,
     /// The application was decided, or another one followed it.
     KycDecided,
+    /// The partner's program leaves the decision to somebody else.
+    KycNotByPartner,
+    /// The user has as many documents as are kept.
+    TooManyDocuments,
+    /// The document belongs to an application.
+    DocumentSubmitted,
     /// The same request is still being worked on.
     IdempotencyInFlight,
     /// The card is locked for good.
@@ -120,6 +126,8 @@ pub enum Code {
     BodyTooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
+    /// A document is of a type that is not taken.
+    DocumentTypeUnsupported,
     /// Members break rules: see `errors`.
     ValidationFailed,
     /// The idempotency key was used with another body.
@@ -142,7 +150,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 64] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -174,6 +182,9 @@ impl Code {
         Self::OperatorDisabled,
         Self::LastAdmin,
         Self::KycDecided,
+        Self::KycNotByPartner,
+        Self::TooManyDocuments,
+        Self::DocumentSubmitted,
         Self::IdempotencyInFlight,
         Self::LockIrreversible,
         Self::CardLocked,
@@ -194,6 +205,7 @@ impl Code {
         Self::AddressRequired,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
+        Self::DocumentTypeUnsupported,
         Self::ValidationFailed,
         Self::IdempotencyKeyReused,
         Self::TooManyRequests,
@@ -242,6 +254,9 @@ impl Code {
             Self::OperatorDisabled => (S::CONFLICT, "OPERATOR_DISABLED", "The operator is disabled."),
             Self::LastAdmin => (S::CONFLICT, "LAST_ADMIN", "Nobody would be left to manage operators."),
             Self::KycDecided => (S::CONFLICT, "KYC_DECIDED", "The application does not wait for a decision any more."),
+            Self::KycNotByPartner => (S::FORBIDDEN, "KYC_NOT_BY_PARTNER", "The program leaves decisions about identities to somebody else."),
+            Self::TooManyDocuments => (S::CONFLICT, "TOO_MANY_DOCUMENTS", "The user has as many documents as are kept."),
+            Self::DocumentSubmitted => (S::CONFLICT, "DOCUMENT_SUBMITTED", "The document belongs to an application."),
             Self::IdempotencyInFlight => (S::CONFLICT, "IDEMPOTENCY_IN_FLIGHT", "The same request is still being worked on."),
             Self::LockIrreversible => (S::CONFLICT, "LOCK_IRREVERSIBLE", "The card is locked for good."),
             Self::CardLocked => (S::CONFLICT, "CARD_LOCKED", "The card is locked."),
@@ -262,6 +277,7 @@ impl Code {
             Self::AddressRequired => (S::CONFLICT, "ADDRESS_REQUIRED", "The user has no address on file."),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is too large."),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."),
+            Self::DocumentTypeUnsupported => (S::UNSUPPORTED_MEDIA_TYPE, "DOCUMENT_TYPE_UNSUPPORTED", "A document must be application/pdf, image/jpeg or image/png."),
             Self::ValidationFailed => (S::UNPROCESSABLE_ENTITY, "VALIDATION_FAILED", "The request breaks one or more rules."),
             Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used with another request."),
             Self::TooManyRequests => (S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "Too many requests."),

@@ -1,14 +1,14 @@
 //! An operator decides a KYC application. On `ACCEPTED` the automatic balance is made in the same commit.
 
 use super::claimed::{Opened, open};
-use super::set_kyc::automatic_balance;
-use crate::domain::kyc::KycStatus;
+use super::settle_kyc::settle;
+use crate::domain::kyc::{KycStatus, Rejection};
 use crate::domain::operator::Operator;
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::audit::{self, Stamp};
 use crate::store::idempotency::{Answer, Request};
-use crate::store::kyc::{self, Event, Source};
+use crate::store::kyc::{Event, Source};
 use crate::store::kyc_applications::{self, ApplicationId};
 use crate::store::users;
 
@@ -21,8 +21,10 @@ pub struct OperatorDecision {
     pub application: ApplicationId,
     /// `ACCEPTED` or `REJECTED`.
     pub status: KycStatus,
-    /// What the operator wrote to it: a case, a reason.
+    /// What the operator wrote to it for other operators: a case.
     pub note: Option<String>,
+    /// Why it was rejected.
+    pub rejection: Option<Rejection>,
 }
 
 /// Decides; `render` writes the answer.
@@ -60,13 +62,14 @@ pub async fn decide_kyc(
         provider: Some(PROVIDER),
         reference: decision.note.as_deref(),
         application: None,
+        rejection: decision.rejection.as_ref(),
     };
-    kyc::insert(&mut tx, &event, services.now()).await?;
-    users::set_kyc(&mut tx, user.id, status).await?;
-    if status == KycStatus::Accepted {
-        automatic_balance(services, &mut tx, user.id).await?;
-    }
-    let stamp = stamp.clone().about_user(&user).saying(status.as_str());
+    settle(services, &mut tx, &user, &event).await?;
+    let detail = match &decision.rejection {
+        Some(rejection) => format!("{} {}", status.as_str(), rejection.reason.as_str()),
+        None => status.as_str().to_owned(),
+    };
+    let stamp = stamp.clone().about_user(&user).saying(detail);
     audit::write_done(&mut tx, Some(&stamp), services.now()).await?;
     let answer = render(status)?;
     claim.complete(&mut tx, &answer).await?;

@@ -10,6 +10,7 @@ pub mod claimed;
 pub mod create_activation_code;
 pub mod create_balance;
 pub mod decide_kyc;
+pub mod kyc_documents;
 pub mod log_in;
 pub mod operators;
 pub mod pair_device;
@@ -18,6 +19,7 @@ pub mod register_user;
 pub mod revoke_installation;
 mod secret;
 pub mod set_kyc;
+mod settle_kyc;
 #[cfg(test)]
 mod tests;
 pub mod vault_keys;

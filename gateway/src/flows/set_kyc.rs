@@ -1,11 +1,12 @@
 //! Takes over the outcome of a partner's own KYC process. On `ACCEPTED` the automatic balance is made in the same commit.
 
-use crate::domain::kyc::KycStatus;
+use super::settle_kyc::settle;
+use crate::domain::kyc::{KycStatus, Rejection};
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
 use crate::services::Services;
-use crate::store::kyc::{self, Event, Source};
-use crate::store::{Tx, balances, users};
+use crate::store::kyc::{Event, Source};
+use crate::store::users;
 
 /// What a partner's process came to.
 pub struct Decision {
@@ -15,45 +16,36 @@ pub struct Decision {
     pub provider: String,
     /// Under which name the provider finds it again.
     pub reference: String,
+    /// Why it was rejected, where the partner says so.
+    pub rejection: Option<Rejection>,
 }
 
 /// Sets the flag. Returns the status that holds.
 ///
 /// # Errors
-/// `NOT_FOUND` when the user is gone.
+/// `NOT_FOUND` when the user is gone; `KYC_NOT_BY_PARTNER` where the program leaves the decision to somebody else.
 pub async fn set_kyc(services: &Services, user: UserId, decision: &Decision) -> Result<KycStatus, Error> {
     let mut tx = services.db.begin().await?;
-    let status = {
-        let user = users::find_for_update(&mut tx, user)
-            .await?
-            .ok_or(Code::NotFound)?;
-        user.kyc
-            .decided_by_partner(decision.status)
-            .ok_or_else(|| Error::internal("the door let an impossible decision through"))?
-    };
+    let user = users::find_for_update(&mut tx, user)
+        .await?
+        .ok_or(Code::NotFound)?;
+    if !services.program_of(&user)?.kyc_partner_flag {
+        return Err(Code::KycNotByPartner.into());
+    }
+    let status = user
+        .kyc
+        .decided_by_partner(decision.status)
+        .ok_or_else(|| Error::internal("the door let an impossible decision through"))?;
     let event = Event {
-        user,
+        user: user.id,
         status,
         source: Source::PartnerProcess,
         provider: Some(&decision.provider),
         reference: Some(&decision.reference),
         application: None,
+        rejection: decision.rejection.as_ref(),
     };
-    kyc::insert(&mut tx, &event, services.now()).await?;
-    users::set_kyc(&mut tx, user, status).await?;
-    if status == KycStatus::Accepted {
-        automatic_balance(services, &mut tx, user).await?;
-    }
+    settle(services, &mut tx, &user, &event).await?;
     tx.commit().await?;
     Ok(status)
-}
-
-/// Makes the balance that a user has from the moment of acceptance, where the program wants it and there is none yet.
-pub(super) async fn automatic_balance(services: &Services, tx: &mut Tx, user: UserId) -> Result<(), Error> {
-    let user = users::find(tx, user).await?.ok_or(Code::NotFound)?;
-    let program = services.program_of(&user)?;
-    if program.automatic_balance && !balances::has_one_in(tx, user.id, program.currency).await? {
-        balances::insert(tx, user.id, &program.name, program.currency, services.now()).await?;
-    }
-    Ok(())
 }

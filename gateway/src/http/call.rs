@@ -165,25 +165,25 @@ impl Call {
             .transpose()
     }
 
-    /// Reads the body. `None` when there is none.
-    async fn bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    /// Reads the body, as small as all but documents are. `None` when there is none.
+    async fn small(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let limits = &self.behind.services.config.limits;
+        let (limit, within) = (limits.body_bytes, Duration::from_secs(limits.body_seconds));
+        self.bytes(limit, within).await
+    }
+
+    async fn bytes(&mut self, limit: usize, within: Duration) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let payload = self
             .payload
             .take()
             .ok_or_else(|| Error::internal("the body was read before"))?;
-        let limits = &self.behind.services.config.limits;
-        let body = read_body(
-            &self.request,
-            payload,
-            limits.body_bytes,
-            Duration::from_secs(limits.body_seconds),
-        )
-        .await
-        .map_err(|error| match error {
-            BodyError::TooLarge { .. } => Code::BodyTooLarge,
-            BodyError::TooSlow { .. } => Code::BodyTooSlow,
-            BodyError::Broken => Code::MalformedJson,
-        })?;
+        let body = read_body(&self.request, payload, limit, within)
+            .await
+            .map_err(|error| match error {
+                BodyError::TooLarge { .. } => Code::BodyTooLarge,
+                BodyError::TooSlow { .. } => Code::BodyTooSlow,
+                BodyError::Broken => Code::MalformedJson,
+            })?;
         Ok(Some(body).filter(|body| !body.is_empty()))
     }
 
@@ -204,7 +204,7 @@ impl Call {
     /// # Errors
     /// Too large, too slow, another media type than JSON, or `MALFORMED_JSON`.
     pub async fn fields(&mut self) -> Result<(Fields, idempotency::Request), Error> {
-        let body = self.bytes().await?;
+        let body = self.small().await?;
         if body.is_some() {
             self.says_json()?;
         }
@@ -218,13 +218,40 @@ impl Call {
     /// # Errors
     /// As [`Call::fields`]; `INVALID_PAYLOAD` for whatever is announced as sealed and is not.
     pub async fn enc_body(&mut self, enc: &Enc) -> Result<(EncBody, idempotency::Request), Error> {
-        let body = self.bytes().await?;
+        let body = self.small().await?;
         let request = self.idempotency(body.as_deref().map_or(&[], Vec::as_slice), Some(&enc.public_key))?;
         let fields = match body {
             Some(body) => self.says_json().and_then(|()| Fields::read(&body)).map(Some),
             None => Ok(None),
         };
         Ok((EncBody::of(enc.encrypted, fields)?, request))
+    }
+
+    /// Reads a body that is a document: at most `limit` bytes, within `within`. It is kept apart from the small bodies of all
+    /// other doors.
+    ///
+    /// # Errors
+    /// Too large, too slow, or broken off.
+    pub async fn document(
+        &mut self,
+        limit: usize,
+        within: Duration,
+    ) -> Result<(Zeroizing<Vec<u8>>, idempotency::Request), Error> {
+        let body = self.bytes(limit, within).await?.unwrap_or_default();
+        let mut request = self.idempotency(&body, None)?;
+        // What the query and the type say of the bytes is part of what was asked for.
+        let said = single(self.request.headers(), CONTENT_TYPE.as_str())?.unwrap_or_default();
+        let mut context = Context::new(&SHA256);
+        for part in [
+            &request.fingerprint,
+            self.query().as_bytes(),
+            b"\0",
+            said.as_bytes(),
+        ] {
+            context.update(part);
+        }
+        request.fingerprint.copy_from_slice(context.finish().as_ref());
+        Ok((body, request))
     }
 
     /// Names the request for the memory of answered requests. Its scope still lacks the caller: see [`Scoped`].

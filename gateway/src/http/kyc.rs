@@ -1,21 +1,28 @@
-//! KYC by application, on both channels: file the data, follow the decision.
+//! KYC by application, on both channels: file the data with documents that were sent before, follow the decision.
+
+use std::collections::HashSet;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 use shared::vault_api::cards::PostalAddress;
 use time::OffsetDateTime;
 
 use super::answer::{json, send, send_json};
 use super::body::Fields;
 use super::caller::Customer;
+use super::kyc_documents::DocumentView;
 use super::person::address;
-use crate::domain::kyc::KycStatus;
+use crate::domain::kyc::{DocumentId, KycStatus, Rejection, parse_message, parse_reason};
 use crate::domain::lock::Party;
 use crate::domain::person::{BirthDate, Country, Email, PersonName, PhoneNumber};
+use crate::domain::rule::Rule;
 use crate::error::Error;
-use crate::flows::apply_for_kyc::apply_for_kyc;
+use crate::flows::apply_for_kyc::{Filing, apply_for_kyc};
 use crate::store::kyc::{self, Source};
+use crate::store::kyc_applications::{self, ApplicationId};
+use crate::store::kyc_documents;
 
 /// What is to be used instead of what the user was registered with; nothing has to be given.
 #[derive(Serialize)]
@@ -64,22 +71,103 @@ impl Application {
     }
 }
 
+/// Where an application stands.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusView {
+    /// `NONE`, `IN_PROGRESS`, `ACCEPTED` or `REJECTED`.
     kyc_status: &'static str,
+    /// Since when.
     #[serde(
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
     since: Option<OffsetDateTime>,
+    /// The number of the last application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_id: Option<i64>,
+    /// When it was filed.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    submitted_at: Option<OffsetDateTime>,
+    /// When the present status was decided, where it is a decision.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    decided_at: Option<OffsetDateTime>,
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<RejectionView>,
+    /// What the last application came with.
+    documents: Vec<DocumentView>,
 }
 
-/// `POST …/register`: any of the person's members → 201 `{kycStatus}`.
+/// Why an application was rejected.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RejectionView {
+    /// The reason as a name.
+    reason_code: &'static str,
+    /// What else there is to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl RejectionView {
+    pub(super) fn of(rejection: Rejection) -> Self {
+        Self {
+            reason_code: rejection.reason.as_str(),
+            message: rejection.message,
+        }
+    }
+}
+
+/// Takes `reasonCode` and `message`, which have a meaning for a rejection only.
+pub(super) fn optional_rejection(fields: &mut Fields, is_rejection: bool) -> Option<Rejection> {
+    const OF_A_REJECTION: Rule = Rule {
+        code: "NOT_A_REJECTION",
+        message: "Has a meaning for a rejection only.",
+    };
+    const WITH_A_REASON: Rule = Rule {
+        code: "REASON_REQUIRED",
+        message: "Comes with a reasonCode.",
+    };
+    let reason = fields.optional_text("reasonCode", parse_reason);
+    let message = fields.optional_text("message", parse_message);
+    if reason.is_some() && !is_rejection {
+        fields.refuse("reasonCode", OF_A_REJECTION);
+    }
+    if message.is_some() && reason.is_none() {
+        fields.refuse("message", WITH_A_REASON);
+    }
+    reason.map(|reason| Rejection { reason, message })
+}
+
+/// Most documents of an application; more of them than a user may have are refused one by one.
+const DOCUMENTS_MAX: usize = 100;
+
+fn documents(value: Value) -> Result<Vec<DocumentId>, Rule> {
+    let ids: Option<Vec<_>> = value
+        .as_array()
+        .filter(|array| array.len() <= DOCUMENTS_MAX)
+        .and_then(|array| array.iter().map(Value::as_i64).collect());
+    let ids = ids.filter(|ids| ids.iter().collect::<HashSet<_>>().len() == ids.len());
+    ids.map(|ids| ids.into_iter().map(DocumentId).collect())
+        .ok_or(Rule {
+            code: "NOT_DOCUMENTS",
+            message: "Must be an array of ids of documents, each once.",
+        })
+}
+
+/// `POST …/register`: any of the person's members, and `documents`, ids of what was sent before → 201.
 pub(super) async fn register(mut customer: Customer) -> Result<HttpResponse, Error> {
-    let (fields, request) = customer.fields().await?;
+    let (mut fields, request) = customer.fields().await?;
     let request = customer.scoped(request);
     let services = customer.services();
+    let documents = fields.optional("documents", documents);
     let application = Application::read(fields, services.now())?;
     let data = serde_json::to_string(&application)
         .map_err(|_| Error::internal("an application cannot be written"))?;
@@ -87,29 +175,55 @@ pub(super) async fn register(mut customer: Customer) -> Result<HttpResponse, Err
         Party::User => Source::User,
         _ => Source::Partner,
     };
-    let answer = apply_for_kyc(services, &request, customer.user.id, source, &data, |status| {
-        json(
-            StatusCode::CREATED,
-            &StatusView {
-                kyc_status: status.as_str(),
-                since: None,
-            },
-        )
-    })
-    .await?;
-    send(answer)
+    let filing = Filing {
+        source,
+        data: &data,
+        documents: &documents.unwrap_or_default(),
+    };
+    let render = |application: ApplicationId, status: KycStatus| {
+        let view = RegisteredView {
+            kyc_status: status.as_str(),
+            application_id: application.0,
+        };
+        json(StatusCode::CREATED, &view)
+    };
+    send(apply_for_kyc(services, &request, customer.user.id, &filing, render).await?)
 }
 
-/// `GET …/kyc` → 200 `{kycStatus, since?}`.
+/// An application was filed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RegisteredView {
+    /// `IN_PROGRESS`.
+    kyc_status: &'static str,
+    /// Its number.
+    application_id: i64,
+}
+
+/// `GET …/kyc` → 200. A user is not told of a suspicion; the partner is.
 pub(super) async fn get(customer: Customer) -> Result<HttpResponse, Error> {
     let mut read = customer.services().db.read().await?;
     let latest = kyc::latest(&mut read, customer.user.id).await?;
-    let (status, since) = latest.map_or((KycStatus::None, None), |latest| (latest.status, Some(latest.at)));
-    send_json(
-        StatusCode::OK,
-        &StatusView {
-            kyc_status: status.as_str(),
-            since,
-        },
-    )
+    let application = kyc_applications::last_of(&mut read, customer.user.id).await?;
+    let documents = match &application {
+        Some(application) => kyc_documents::of_application(&mut read, application.id).await?,
+        None => Vec::new(),
+    };
+    let status = latest.as_ref().map_or(KycStatus::None, |latest| latest.status);
+    let is_decided = matches!(status, KycStatus::Accepted | KycStatus::Rejected);
+    let since = latest.as_ref().map(|latest| latest.at);
+    let rejection = latest.and_then(|latest| latest.rejection);
+    let view = StatusView {
+        kyc_status: status.as_str(),
+        since,
+        application_id: application.as_ref().map(|application| application.id.0),
+        submitted_at: application.as_ref().map(|application| application.at),
+        decided_at: since.filter(|_| is_decided),
+        rejection: rejection.map(|rejection| match customer.party {
+            Party::User => RejectionView::of(rejection.as_told()),
+            _ => RejectionView::of(rejection),
+        }),
+        documents: documents.iter().map(DocumentView::of).collect(),
+    };
+    send_json(StatusCode::OK, &view)
 }

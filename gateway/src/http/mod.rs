@@ -13,6 +13,7 @@ mod header;
 mod health;
 mod holder_challenge;
 mod kyc;
+mod kyc_documents;
 mod operator;
 pub mod page;
 mod person;
@@ -119,6 +120,9 @@ pub const PUBLIC: &[Route] = &[
     readable("/customers/me", User, || web::to(customers::me)),
     route(POST, "/customers/me/register", User, || web::to(customers::register)),
     readable("/customers/me/kyc", User, || web::to(customers::get_kyc)),
+    route(POST, "/customers/me/kyc/documents", User, || web::to(customers::create_kyc_document)),
+    readable("/customers/me/kyc/documents", User, || web::to(customers::list_kyc_documents)),
+    route(DELETE, "/customers/me/kyc/documents/{documentId}", User, || web::to(customers::delete_kyc_document)),
     route(POST, "/customers/me/challenge", User, || web::to(customers::challenge)),
     route(POST, "/customers/me/balances", User, || web::to(customers::create_balance)),
     readable("/customers/me/balances", User, || web::to(customers::list_balances)),
@@ -147,6 +151,9 @@ pub const PARTNER: &[Route] = &[
 
     route(POST, "/secure/customers/{customerId}/register", Partner, || web::to(secure::register)),
     readable("/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc)),
+    route(POST, "/secure/customers/{customerId}/kyc/documents", Partner, || web::to(secure::create_kyc_document)),
+    readable("/secure/customers/{customerId}/kyc/documents", Partner, || web::to(secure::list_kyc_documents)),
+    route(DELETE, "/secure/customers/{customerId}/kyc/documents/{documentId}", Partner, || web::to(secure::delete_kyc_document)),
     route(POST, "/secure/customers/{customerId}/challenge", Partner, || web::to(secure::challenge)),
     route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance)),
     readable("/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances)),

@@ -24,6 +24,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
     loop {
         turn.tick().await;
         rates.sweep();
+        services.documents.uploads.sweep();
         log("card requests", card_requests::finish(&services).await);
         log("key revocations", key_revocations::revoke(&services).await);
         log("registrations", registrations::finish(&services).await);

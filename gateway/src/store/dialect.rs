@@ -62,6 +62,8 @@ pub enum Sequence {
     Mails,
     /// Events that partners are told of.
     Events,
+    /// Documents of KYC applications.
+    KycDocuments,
 }
 
 impl Sequence {
@@ -80,6 +82,7 @@ impl Sequence {
             Self::Audit => "audit",
             Self::Mails => "mails",
             Self::Events => "events",
+            Self::KycDocuments => "kyc_documents",
         }
     }
 }

@@ -4,9 +4,10 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe};
 use time::OffsetDateTime;
 
+use super::kyc::rejection_of_row;
 use super::row::{get, named, parse};
-use super::{StoreError, instant};
-use crate::domain::kyc::KycStatus;
+use super::{StoreError, Tx, instant};
+use crate::domain::kyc::{KycStatus, Rejection};
 use crate::domain::operator::Scope;
 use crate::domain::user::UserId;
 
@@ -31,12 +32,28 @@ pub struct Application {
     pub at: OffsetDateTime,
 }
 
+/// What became of an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// `ACCEPTED` or `REJECTED`.
+    pub status: KycStatus,
+    /// Who decided: an operator, the partner, a provider.
+    pub source: String,
+    /// Under which name.
+    pub provider: Option<String>,
+    /// Why, of a rejection.
+    pub rejection: Option<Rejection>,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
 const COLUMNS: &str = "SELECT e.id, e.user_id, u.partner, e.source, e.application, e.created_at \
      FROM kyc_events e JOIN users u ON u.id = e.user_id WHERE e.application IS NOT NULL AND u.state = 'ACTIVE'";
 
-/// Waiting: the user's identity is in question, and no later application has taken its place.
+/// Waiting: the user's identity is in question, and since the application was filed nobody has decided or filed another one.
 const WAITING: &str = "u.kyc_status = 'IN_PROGRESS' AND NOT EXISTS \
-     (SELECT 1 FROM kyc_events l WHERE l.user_id = e.user_id AND l.id > e.id AND l.application IS NOT NULL)";
+     (SELECT 1 FROM kyc_events l WHERE l.user_id = e.user_id AND l.id > e.id \
+     AND (l.application IS NOT NULL OR l.status <> 'IN_PROGRESS'))";
 
 fn of_row(row: &AnyRow) -> Result<Application, StoreError> {
     Ok(Application {
@@ -108,16 +125,53 @@ pub async fn is_waiting(connection: &mut AnyConnection, id: ApplicationId) -> Re
 pub async fn decision(
     connection: &mut AnyConnection,
     application: &Application,
-) -> Result<Option<KycStatus>, StoreError> {
+) -> Result<Option<Decided>, StoreError> {
     let row = sqlx::query(
-        "SELECT status FROM kyc_events WHERE user_id = $1 AND id > $2 AND status IN ('ACCEPTED', 'REJECTED') \
+        "SELECT status, source, provider, reason, message, created_at FROM kyc_events WHERE user_id = $1 AND id > $2 AND status IN ('ACCEPTED', 'REJECTED') \
          ORDER BY id LIMIT 1",
     )
     .bind(application.user.0)
     .bind(application.id.0)
     .fetch_optional(connection)
     .await?;
-    row.as_ref()
-        .map(|row| named(row, "status", KycStatus::from_name))
-        .transpose()
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Decided {
+        status: named(&row, "status", KycStatus::from_name)?,
+        source: get(&row, "source")?,
+        provider: get(&row, "provider")?,
+        rejection: rejection_of_row(&row)?,
+        at: instant(get(&row, "created_at")?)?,
+    }))
+}
+
+/// The last application of a user.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn last_of(
+    connection: &mut AnyConnection,
+    user: UserId,
+) -> Result<Option<Application>, StoreError> {
+    let statement = format!("{COLUMNS} AND e.user_id = $1 ORDER BY e.id DESC LIMIT 1");
+    let row = sqlx::query(AssertSqlSafe(statement))
+        .bind(user.0)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
+/// Erases what a user's applications and the decisions about them say of the person, and what was to be given to providers.
+/// That they were filed and decided, by whom and when, stays.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn erase_of(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    for statement in [
+        "UPDATE kyc_events SET application = '{}' WHERE user_id = $1 AND application IS NOT NULL",
+        "UPDATE kyc_events SET reference = NULL, message = NULL WHERE user_id = $1",
+        "UPDATE kyc_submissions SET state = 'ENDED' WHERE user_id = $1",
+    ] {
+        sqlx::query(statement).bind(user.0).execute(&mut **tx).await?;
+    }
+    Ok(())
 }

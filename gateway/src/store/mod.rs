@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod installations;
 pub mod kyc;
 pub mod kyc_applications;
+pub mod kyc_documents;
 pub mod mails;
 pub mod operator_sessions;
 pub mod operator_tokens;

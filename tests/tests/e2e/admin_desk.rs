@@ -60,8 +60,11 @@ fn an_admin_reads_an_application_and_accepts_it_once() {
             .post(&format!("{path}/accept"), &json!({ "note": "case 7" }))
             .await?;
         ensure!(accepted.expect(200)?.json()?["kycStatus"] == "ACCEPTED");
-        for action in ["accept", "reject"] {
-            let late = admin.post(&format!("{path}/{action}"), &json!({})).await?;
+        for (action, body) in [
+            ("accept", json!({})),
+            ("reject", json!({ "reasonCode": "OTHER" })),
+        ] {
+            let late = admin.post(&format!("{path}/{action}"), &body).await?;
             late.expect_refusal(409, "KYC_DECIDED")?;
         }
         ensure!(admin.get(&path).await?.expect(200)?.json()?["status"] == "ACCEPTED");
@@ -96,7 +99,10 @@ fn a_rejected_applicant_applies_again_and_the_old_application_stays_decided() {
         let admin = pair.operator("admin", None).await?;
         let path = format!("/admin/kyc/applications/{application}");
         admin
-            .post(&format!("{path}/reject"), &json!({}))
+            .post(
+                &format!("{path}/reject"),
+                &json!({ "reasonCode": "DOCUMENT_MISSING" }),
+            )
             .await?
             .expect(200)?;
         let again = format!("/secure/customers/{user}/register");

@@ -17,6 +17,7 @@ mod enrolment;
 mod entry;
 mod idempotency;
 mod jwe_abuse;
+mod kyc;
 mod limits;
 mod locks;
 mod metrics;

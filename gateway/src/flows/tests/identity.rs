@@ -1,6 +1,6 @@
 //! KYC decisions and applications, and the balances that follow from them.
 
-use super::super::apply_for_kyc::apply_for_kyc;
+use super::super::apply_for_kyc::{Filing, apply_for_kyc};
 use super::super::create_balance::create_balance;
 use super::super::set_kyc::{Decision, set_kyc};
 use super::{answer, request};
@@ -18,6 +18,7 @@ fn decision(status: KycStatus) -> Decision {
         status,
         provider: "desk".to_owned(),
         reference: "case".to_owned(),
+        rejection: None,
     }
 }
 
@@ -56,11 +57,16 @@ async fn an_application_waits_and_a_refused_user_applies_again() {
         let services = &stage.services;
         let ada = user(&services.db, "partner", 1).await;
         let apply = || async {
-            let render = |status: KycStatus| {
+            let render = |_, status: KycStatus| {
                 assert_eq!(status, KycStatus::InProgress);
                 Ok(answer())
             };
-            apply_for_kyc(services, &request(None), ada, Source::User, "{}", render)
+            let filing = Filing {
+                source: Source::User,
+                data: "{}",
+                documents: &[],
+            };
+            apply_for_kyc(services, &request(None), ada, &filing, render)
                 .await
                 .map_err(|error| error.code())
         };

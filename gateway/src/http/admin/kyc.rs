@@ -2,23 +2,30 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, CROSS_ORIGIN_RESOURCE_POLICY,
+};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::domain::kyc::KycStatus;
+use crate::document_keys::DocumentName;
+use crate::domain::kyc::{DocumentId, KycStatus};
 use crate::domain::operator::marker::DecideKyc;
-use crate::domain::rule::Rule;
+use crate::domain::rule::{REQUIRED, Rule};
 use crate::domain::text::is_line;
 use crate::error::{Code, Error};
 use crate::flows::decide_kyc::{OperatorDecision, decide_kyc};
+use crate::flows::kyc_documents::{content, room};
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::{json, send, send_json};
+use crate::http::kyc::{RejectionView, optional_rejection};
+use crate::http::kyc_documents::DocumentView;
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::http::profile::ProfileView;
 use crate::store::kyc_applications::{self, Application, ApplicationId};
-use crate::store::users;
+use crate::store::{kyc_documents, users};
 
 const NOT_A_NOTE: Rule = Rule {
     code: "NOT_A_NOTE",
@@ -58,6 +65,26 @@ struct WholeView<'a> {
     /// What was filed: what is to be used instead of what the customer was registered with.
     data: Value,
     customer: ProfileView<'a>,
+    /// What it came with.
+    documents: Vec<DocumentView>,
+    /// What became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<DecisionView>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DecisionView {
+    /// Who decided: `OPERATOR`, `PARTNER_PROCESS` or `PROVIDER`.
+    source: String,
+    /// Under which name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    decided_at: OffsetDateTime,
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<RejectionView>,
 }
 
 /// `GET /admin/kyc/applications` → 200: those that wait for a decision.
@@ -91,7 +118,8 @@ pub(super) async fn get(call: OperatorCall<DecideKyc>) -> Result<HttpResponse, E
     let profile = users::profile(&mut read, application.user)
         .await?
         .ok_or(Code::NotFound)?;
-    let status = kyc_applications::decision(&mut read, &application).await?;
+    let decided = kyc_applications::decision(&mut read, &application).await?;
+    let documents = kyc_documents::of_application(&mut read, id).await?;
     drop(read);
     let stamp = call
         .stamp()
@@ -100,12 +128,54 @@ pub(super) async fn get(call: OperatorCall<DecideKyc>) -> Result<HttpResponse, E
     note_view(services, &stamp).await?;
     let data: Value =
         serde_json::from_str(&application.data).map_err(|_| Error::internal("an application is not JSON"))?;
+    let status = decided
+        .as_ref()
+        .map_or(KycStatus::InProgress, |decided| decided.status);
     let view = WholeView {
-        application: ApplicationView::of(&application, status.unwrap_or(KycStatus::InProgress)),
+        application: ApplicationView::of(&application, status),
         data,
         customer: ProfileView::of(&profile),
+        documents: documents.iter().map(DocumentView::of).collect(),
+        decision: decided.map(|decided| DecisionView {
+            source: decided.source,
+            provider: decided.provider,
+            decided_at: decided.at,
+            rejection: decided.rejection.map(RejectionView::of),
+        }),
     };
     send_json(StatusCode::OK, &view)
+}
+
+/// `GET /admin/kyc/applications/{applicationId}/documents/{documentId}` → 200, the document itself. Noted before it is shown,
+/// and shown so that a browser saves it and runs nothing of it.
+pub(super) async fn document(call: OperatorCall<DecideKyc>) -> Result<HttpResponse, Error> {
+    let application = ApplicationId(call.number("applicationId")?);
+    let id = DocumentId(call.number("documentId")?);
+    let services = call.services();
+    let _room = room(services)?;
+    let mut read = services.db.read().await?;
+    let found = kyc_applications::find(&mut read, application)
+        .await?
+        .filter(|application| call.operator().scope.sees(&application.partner))
+        .ok_or(Code::NotFound)?;
+    let documents = kyc_documents::of_application(&mut read, application).await?;
+    let document = documents.into_iter().find(|document| document.name.id == id);
+    let document = document.ok_or(Code::NotFound)?;
+    let user = users::find(&mut read, found.user).await?.ok_or(Code::NotFound)?;
+    drop(read);
+    let stamp = call.stamp().named("VIEW_KYC_DOCUMENT").about_user(&user);
+    note_view(services, &stamp.saying(format!("document {}", id.0))).await?;
+    let content = content(services, &document).await?;
+    let DocumentName {
+        kind, content_type, ..
+    } = document.name;
+    let name = format!("kyc-{}-{}.{}", id.0, kind.as_str(), content_type.ending());
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, content_type.as_str()))
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
+        .body(content.to_vec()))
 }
 
 #[derive(Serialize)]
@@ -120,7 +190,8 @@ pub(super) async fn accept(call: OperatorCall<DecideKyc>) -> Result<HttpResponse
     decide(call, KycStatus::Accepted).await
 }
 
-/// `POST /admin/kyc/applications/{applicationId}/reject`: `{note?}` → 200 `{id, kycStatus}`.
+/// `POST /admin/kyc/applications/{applicationId}/reject`: `{reasonCode, message?, note?}` → 200 `{id, kycStatus}`. The applicant
+/// is told reason and message, but not of a suspicion; the note is for operators.
 pub(super) async fn reject(call: OperatorCall<DecideKyc>) -> Result<HttpResponse, Error> {
     decide(call, KycStatus::Rejected).await
 }
@@ -134,11 +205,17 @@ async fn decide(mut call: OperatorCall<DecideKyc>, status: KycStatus) -> Result<
             Err(NOT_A_NOTE)
         }
     });
-    fields.finish(|| Some(()))?;
+    let is_rejection = status == KycStatus::Rejected;
+    if is_rejection && !fields.has("reasonCode") {
+        fields.refuse("reasonCode", REQUIRED);
+    }
+    let rejection = optional_rejection(&mut fields, is_rejection);
+    let rejection = fields.finish(|| Some(rejection))?;
     let decision = OperatorDecision {
         application: ApplicationId(call.number("applicationId")?),
         status,
         note,
+        rejection,
     };
     let shown = |status: KycStatus| {
         let view = DecidedView {

@@ -16,7 +16,7 @@ use actix_web::web;
 use super::CallerKind::{Open, Operator};
 use super::cards as card_doors;
 use super::operator::OperatorCall;
-use super::{DELETE, POST, PUT, Route, readable, route};
+use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::operator::Permission::{
     CreateBalance, CreateCard, DecideKyc, LockCard, ManageOperators, OwnSession, PrintCard, ReadAudit,
     RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, ViewBalances, ViewCards, ViewCustomers,
@@ -63,6 +63,7 @@ pub const ADMIN: &[Route] = &[
 
     readable("/admin/kyc/applications", Operator(DecideKyc), || web::to(kyc::list)),
     readable("/admin/kyc/applications/{applicationId}", Operator(DecideKyc), || web::to(kyc::get)),
+    route(GET, "/admin/kyc/applications/{applicationId}/documents/{documentId}", Operator(DecideKyc), || web::to(kyc::document)),
     route(POST, "/admin/kyc/applications/{applicationId}/accept", Operator(DecideKyc), || web::to(kyc::accept)),
     route(POST, "/admin/kyc/applications/{applicationId}/reject", Operator(DecideKyc), || web::to(kyc::reject)),
 

@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use super::answer::send_json;
 use super::caller::UserCall;
 use super::profile::ProfileView;
-use super::{balances, holder_challenge, kyc};
+use super::{balances, holder_challenge, kyc, kyc_documents};
 use crate::error::{Code, Error};
 use crate::store::users;
 
@@ -30,6 +30,21 @@ pub(super) async fn register(call: UserCall) -> Result<HttpResponse, Error> {
 /// `GET /customers/me/kyc`
 pub(super) async fn get_kyc(call: UserCall) -> Result<HttpResponse, Error> {
     kyc::get(call.into_customer()).await
+}
+
+/// `POST /customers/me/kyc/documents`
+pub(super) async fn create_kyc_document(call: UserCall) -> Result<HttpResponse, Error> {
+    kyc_documents::create(call.into_customer()).await
+}
+
+/// `GET /customers/me/kyc/documents`
+pub(super) async fn list_kyc_documents(call: UserCall) -> Result<HttpResponse, Error> {
+    kyc_documents::list(call.into_customer()).await
+}
+
+/// `DELETE /customers/me/kyc/documents/{documentId}`
+pub(super) async fn delete_kyc_document(call: UserCall) -> Result<HttpResponse, Error> {
+    kyc_documents::delete(call.into_customer()).await
 }
 
 /// `POST /customers/me/challenge`

@@ -15,6 +15,7 @@ use crate::flows::register_user::{Registration, register_user};
 use crate::flows::set_kyc::{Decision, set_kyc};
 use crate::http::answer::{json, send, send_json};
 use crate::http::caller::PartnerCall;
+use crate::http::kyc::optional_rejection;
 use crate::http::person::person;
 use crate::http::profile::ProfileView;
 use crate::store::users;
@@ -58,7 +59,7 @@ struct KycView {
     kyc_status: &'static str,
 }
 
-/// `PUT /lifecycle/v1/users/{userId}/kyc`: `{status, provider, reference}` → 200.
+/// `PUT /lifecycle/v1/users/{userId}/kyc`: `{status, provider, reference}`, with `REJECTED` perhaps `{reasonCode, message?}` → 200.
 pub(in crate::http) async fn put_kyc(mut call: PartnerCall) -> Result<HttpResponse, Error> {
     const STATUS: Rule = Rule {
         code: "NOT_A_DECISION",
@@ -73,11 +74,13 @@ pub(in crate::http) async fn put_kyc(mut call: PartnerCall) -> Result<HttpRespon
     });
     let provider = fields.text("provider", label);
     let reference = fields.text("reference", label);
+    let rejection = optional_rejection(&mut fields, status == Some(KycStatus::Rejected));
     let decision = fields.finish(|| {
         Some(Decision {
             status: status?,
             provider: provider?,
             reference: reference?,
+            rejection,
         })
     })?;
     let status = set_kyc(call.services(), user.id, &decision).await?;

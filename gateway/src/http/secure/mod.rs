@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 
 use super::caller::PartnerCall;
-use super::{balances, holder_challenge, kyc};
+use super::{balances, holder_challenge, kyc, kyc_documents};
 use crate::error::Error;
 
 /// `POST /secure/customers/{customerId}/register`
@@ -14,6 +14,21 @@ pub(super) async fn register(call: PartnerCall) -> Result<HttpResponse, Error> {
 /// `GET /secure/customers/{customerId}/kyc`
 pub(super) async fn get_kyc(call: PartnerCall) -> Result<HttpResponse, Error> {
     kyc::get(call.into_customer().await?).await
+}
+
+/// `POST /secure/customers/{customerId}/kyc/documents`
+pub(super) async fn create_kyc_document(call: PartnerCall) -> Result<HttpResponse, Error> {
+    kyc_documents::create(call.into_customer().await?).await
+}
+
+/// `GET /secure/customers/{customerId}/kyc/documents`
+pub(super) async fn list_kyc_documents(call: PartnerCall) -> Result<HttpResponse, Error> {
+    kyc_documents::list(call.into_customer().await?).await
+}
+
+/// `DELETE /secure/customers/{customerId}/kyc/documents/{documentId}`
+pub(super) async fn delete_kyc_document(call: PartnerCall) -> Result<HttpResponse, Error> {
+    kyc_documents::delete(call.into_customer().await?).await
 }
 
 /// `POST /secure/customers/{customerId}/challenge`

@@ -166,6 +166,7 @@ async fn the_last_event_and_the_user_tell_the_same_kyc_status() {
                 provider: None,
                 reference: None,
                 application: Some("{}"),
+                rejection: None,
             };
             kyc::insert(&mut tx, &event, NOON).await.unwrap();
             users::set_kyc(&mut tx, id, status).await.unwrap();

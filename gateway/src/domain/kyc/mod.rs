@@ -1,5 +1,15 @@
 //! Whether a person's identity is established (know your customer), and how that may change.
 
+mod content;
+mod document;
+mod reason;
+#[cfg(test)]
+pub(crate) mod samples;
+
+pub use content::judge;
+pub use document::{DocumentId, DocumentKind, DocumentType, NOT_A_KIND, Requirement};
+pub use reason::{Rejection, RejectionReason, parse_message, parse_reason};
+
 /// The states of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KycStatus {

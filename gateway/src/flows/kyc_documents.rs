@@ -1,0 +1,137 @@
+//! Documents for KYC applications: received and judged by their content, deleted again while no application came with them,
+//! and opened for whoever has to look at them.
+
+use shared::problem::FieldError;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
+
+use super::claimed::{Opened, open};
+use crate::document_keys::DocumentName;
+use crate::domain::kyc::{DocumentId, DocumentKind, DocumentType, KycStatus, judge};
+use crate::domain::rule::Rule;
+use crate::domain::user::UserId;
+use crate::error::{Code, Error};
+use crate::services::Services;
+use crate::store::idempotency::{Answer, Request};
+use crate::store::kyc_documents::{self, Document};
+use crate::store::users;
+
+/// Seconds after which to ask again when too many documents are in memory.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// What was sent.
+pub struct Sent {
+    /// What it is said to show.
+    pub kind: DocumentKind,
+    /// The type it is said to be of.
+    pub content_type: DocumentType,
+    /// The bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+/// The right to hold one document in memory; given back when dropped.
+pub struct Room(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
+
+/// Takes room for one document.
+///
+/// # Errors
+/// `BUSY` when as many as may be are in memory already.
+pub fn room(services: &Services) -> Result<Room, Error> {
+    std::sync::Arc::clone(&services.documents.in_memory)
+        .try_acquire_owned()
+        .map(Room)
+        .map_err(|_| Error::from(Code::Busy).retry_after(RETRY_AFTER_SECONDS))
+}
+
+/// Receives a document; `render` writes the answer.
+///
+/// # Errors
+/// `VALIDATION_FAILED` for content that is not what it is said to be; `TOO_MANY_DOCUMENTS`; `KYC_ACCEPTED` when nobody will
+/// look at it any more.
+pub async fn receive(
+    services: &Services,
+    request: &Request,
+    user: UserId,
+    sent: Sent,
+    render: impl FnOnce(&Document) -> Result<Answer, Error>,
+) -> Result<Answer, Error> {
+    // Reading millions of bytes is no work for a thread that others wait for, nor for a transaction. A retry is judged again.
+    let (sent, judged) = spawn_blocking(move || {
+        let judged = judge(&sent.bytes, sent.content_type);
+        (sent, judged)
+    })
+    .await
+    .map_err(|_| Error::internal("judging a document broke down"))?;
+    let mut tx = services.db.begin().await?;
+    let claim = match open(services, &mut tx, request).await? {
+        Opened::Replay(answer) => return Ok(answer),
+        Opened::Claim(claim) => claim,
+    };
+    let length = judged.map_err(refused)?;
+    let plain = sent.bytes.get(..length).unwrap_or_default();
+    let user = users::find_for_update(&mut tx, user)
+        .await?
+        .ok_or(Code::NotFound)?;
+    if user.kyc == KycStatus::Accepted {
+        return Err(Code::KycAccepted.into());
+    }
+    let most = i64::from(services.config.kyc.documents_per_user);
+    if kyc_documents::count(&mut tx, user.id).await? >= most {
+        return Err(Code::TooManyDocuments.into());
+    }
+    let name = DocumentName {
+        user: user.id,
+        id: kyc_documents::next_id(&mut tx).await?,
+        kind: sent.kind,
+        content_type: sent.content_type,
+        size: i64::try_from(plain.len()).map_err(|_| Error::internal("a document is too long"))?,
+    };
+    let sealed = services.documents.keys.seal(&name, plain, &services.random)?;
+    let document = kyc_documents::insert(&mut tx, &name, &sealed, services.now()).await?;
+    let answer = render(&document)?;
+    claim.complete(&mut tx, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+fn refused(rule: Rule) -> Error {
+    Error::invalid(vec![FieldError {
+        field: "body".into(),
+        code: rule.code.into(),
+        message: rule.message.into(),
+    }])
+}
+
+/// Deletes a document of a user.
+///
+/// # Errors
+/// `NOT_FOUND`; `DOCUMENT_SUBMITTED` when an application came with it.
+pub async fn delete(services: &Services, user: UserId, id: DocumentId) -> Result<(), Error> {
+    let mut tx = services.db.begin().await?;
+    // Locked until the end, so that no application takes the document in between.
+    let user = users::find_for_update(&mut tx, user)
+        .await?
+        .ok_or(Code::NotFound)?;
+    let document = kyc_documents::find(&mut tx, user.id, id)
+        .await?
+        .ok_or(Code::NotFound)?;
+    if document.submitted {
+        return Err(Code::DocumentSubmitted.into());
+    }
+    kyc_documents::delete(&mut tx, id).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Opens a document. That somebody looks at it has to be on record before.
+///
+/// # Errors
+/// `NOT_FOUND` when it was erased in the meantime; when it does not open.
+pub async fn content(services: &Services, document: &Document) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut read = services.db.read().await?;
+    let sealed = kyc_documents::sealed(&mut read, document.name.id)
+        .await?
+        .ok_or(Code::NotFound)?;
+    drop(read);
+    services.documents.keys.open(&document.name, &sealed)
+}
