@@ -1,6 +1,7 @@
 //! Both engines go through the same tests: SQLite always, PostgreSQL when `TESSERA_TEST_POSTGRES_URL` names one.
 
 mod devices;
+mod documents;
 mod idempotency;
 pub(crate) mod people;
 mod trail;
