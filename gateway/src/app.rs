@@ -168,6 +168,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     background.spawn(watch(RELOAD_EVERY, tls.reloading));
     background.spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates)));
     background.spawn(jobs::mails::run(Arc::clone(&services)));
+    background.spawn(jobs::notices::run(Arc::clone(&services)));
     let handles = [public.handle(), partner.handle()];
     let ending = tokio::spawn(end_on_signal(handles.clone()));
     let serving = async { tokio::join!(public, partner) };

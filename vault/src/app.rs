@@ -18,6 +18,7 @@ use shared::mtls::trust::ReloadingTrust;
 use crate::bulk::restore::RestoreError;
 use crate::bulk::restored;
 use crate::config::{Config, Tls};
+use crate::ending::Ending;
 use crate::follow;
 use crate::http;
 use crate::jobs;
@@ -159,6 +160,7 @@ fn assemble(
         // Checked when the configuration was read.
         rsa_key_size: config.rsa_key_size().unwrap_or(RsaKeySize::Bits4096),
         origin: config.audit_origin().into(),
+        ending: Ending::default(),
         witnesses: Arc::new(Witnesses::new(&config.audit, clock).map_err(cannot("witness"))?),
     })
 }
@@ -183,6 +185,7 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
     let certificates = Certificates::load(&config.tls, &clock)?;
     let surroundings = assemble(config, store.clone(), &clock, &certificates)?;
     let witnesses = Arc::clone(&surroundings.witnesses);
+    let ending = surroundings.ending.clone();
     let process = Process::locked(surroundings);
     let process = web::Data::new(process.map_err(cannot("root key slots"))?);
     process.open_by_itself().await.map_err(cannot("unlock"))?;
@@ -218,6 +221,7 @@ pub async fn serve(config: &Config, clock: Clock) -> Result<(), StartError> {
         error = store.failed() => abandon(&error),
         () = watch(RELOAD_EVERY, reloading) => Ok(()),
         () = jobs::run(process.clone()) => Ok(()),
+        error = ending.on_signal() => Err(cannot("signals")(error)),
         () = follow::look_for_others(store.clone()) => Ok(()),
         () = witnesses.run(&process) => Ok(()),
     };

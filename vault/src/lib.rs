@@ -12,6 +12,7 @@ mod challenges;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod ending;
 pub mod environment;
 pub mod error;
 pub mod flows;

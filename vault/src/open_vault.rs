@@ -19,6 +19,7 @@ use crate::bulk::BulkRules;
 use crate::challenges::Challenges;
 use crate::domain::program::Rules;
 use crate::domain::retention::RetentionRules;
+use crate::ending::Ending;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::backup::UnderWay;
@@ -75,6 +76,8 @@ pub struct Surroundings {
     pub origin: Arc<str>,
     /// What is counted and watched.
     pub observed: Arc<Observed>,
+    /// Whether the process is about to end.
+    pub ending: Ending,
     /// Who follows the audit log outside.
     pub witnesses: Arc<Witnesses>,
 }

@@ -60,6 +60,8 @@ pub enum EventKind {
     CardDeliveryFailed,
     /// The plastic came back.
     CardReturned,
+    /// The bureau did not confirm an order within its time.
+    CardOverdue,
     /// A physical card was activated.
     CardActivated,
     /// A card took the place of another.
@@ -84,7 +86,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::UserCreated,
         Self::UserUpdated,
         Self::UserLocked,
@@ -109,6 +111,7 @@ impl EventKind {
         Self::CardShipped,
         Self::CardDeliveryFailed,
         Self::CardReturned,
+        Self::CardOverdue,
         Self::CardActivated,
         Self::CardReplaced,
         Self::CardRenewed,
@@ -149,6 +152,7 @@ impl EventKind {
             Self::CardShipped => "card.shipped",
             Self::CardDeliveryFailed => "card.delivery_failed",
             Self::CardReturned => "card.returned",
+            Self::CardOverdue => "card.overdue",
             Self::CardActivated => "card.activated",
             Self::CardReplaced => "card.replaced",
             Self::CardRenewed => "card.renewed",
@@ -192,6 +196,7 @@ impl EventKind {
             Self::CardShipped => "The plastic was handed to the carrier.",
             Self::CardDeliveryFailed => "The bureau could not make or deliver the plastic.",
             Self::CardReturned => "The plastic came back.",
+            Self::CardOverdue => "The bureau did not confirm an order within its time.",
             Self::CardActivated => "A physical card was activated.",
             Self::CardReplaced => "A card took the place of another.",
             Self::CardRenewed => "A card got its successor before its end.",

@@ -8,6 +8,7 @@ pub mod kyc;
 pub mod lock;
 pub mod number;
 pub mod operator;
+pub mod order;
 pub mod person;
 pub mod rule;
 pub mod text;

@@ -3,6 +3,7 @@
 mod card_requests;
 mod key_revocations;
 pub mod mails;
+pub mod notices;
 mod registrations;
 mod sweep;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::flows::flag_late_orders::flag_late_orders;
 use crate::rates::Rates;
 use crate::services::Services;
 
@@ -28,6 +30,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
         log("card requests", card_requests::finish(&services).await);
         log("key revocations", key_revocations::revoke(&services).await);
         log("registrations", registrations::finish(&services).await);
+        log("late orders", flag_late_orders(&services).await);
         log("sweep", sweep::sweep(&services).await);
     }
 }

@@ -3,8 +3,12 @@
 
 use crate::error::Error;
 use crate::services::Services;
-use crate::store::{activation_codes, idempotency, operator_sessions, operator_tokens, operators, sessions};
+use crate::store::{
+    activation_codes, idempotency, notices, operator_sessions, operator_tokens, operators, sessions,
+};
 
+/// How long a notice waits for an order that never comes here: it is another gateway's.
+const PARKED: time::Duration = time::Duration::days(30);
 /// Entries a transaction: short enough that nobody waits long for the writer.
 const BATCH: i64 = 1_000;
 
@@ -27,6 +31,7 @@ pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
     swept += operator_sessions::sweep(&mut tx, now).await?;
     swept += operator_tokens::sweep(&mut tx, now).await?;
     swept += operators::sweep_tries(&mut tx, now).await?;
+    swept += notices::sweep(&mut tx, now - PARKED).await?;
     tx.commit().await?;
     Ok(swept)
 }

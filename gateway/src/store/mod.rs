@@ -17,6 +17,7 @@ pub mod kyc;
 pub mod kyc_applications;
 pub mod kyc_documents;
 pub mod mails;
+pub mod notices;
 pub mod operator_sessions;
 pub mod operator_tokens;
 pub mod operators;

@@ -10,6 +10,7 @@ pub mod governance;
 pub mod holders;
 pub mod jobs;
 pub mod keys;
+pub mod notices;
 pub mod paths;
 pub mod processor;
 pub mod reports;

@@ -3,6 +3,10 @@
 use crate::ids::{ApprovalToken, CardToken, HolderToken, JobToken, SlotName};
 use crate::thumbprint::Thumbprint;
 
+/// `GET`, gateway: what happened without the gateway, `?after=&limit=&wait=`; waits for news.
+pub const NOTICES: &str = "/v1/notices";
+/// `POST`, gateway: everything up to an index was applied.
+pub const ACKNOWLEDGE_NOTICES: &str = "/v1/notices/acknowledge";
 /// `GET`, every role: liveness.
 pub const HEALTH: &str = "/health";
 /// `GET`, every role: locked or unlocked, version, slots.

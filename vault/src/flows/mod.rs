@@ -16,6 +16,7 @@ pub mod issue;
 pub mod lock_finally;
 pub mod lookup;
 pub mod new_card;
+pub mod notices;
 pub mod pending_keys;
 pub mod print;
 pub mod prove;

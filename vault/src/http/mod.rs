@@ -10,6 +10,7 @@ mod holders;
 mod jobs;
 mod measure;
 mod metrics;
+mod notices;
 mod openapi;
 mod processor;
 mod readings;
@@ -124,6 +125,9 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/pin-tries/clear", || web::post().to(cards::clear_pin_tries), "Clear the PIN try counter"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/final-lock", || web::post().to(cards::lock_finally), "Lock a card for good"),
         door::<ForGatewayAndOfficers>(Method::POST, "/v1/cards/{card}/erase", || web::post().to(cards::erase), "Close a card and destroy its secrets"),
+
+        door::<ForGateway>(Method::GET, paths::NOTICES, || web::get().to(notices::read), "What happened without the gateway, from an index on; waits for news"),
+        door::<ForGateway>(Method::POST, paths::ACKNOWLEDGE_NOTICES, || web::post().to(notices::acknowledge), "Everything up to an index was applied"),
 
         door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
         door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),

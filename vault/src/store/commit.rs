@@ -140,6 +140,11 @@ impl Committer {
         *self.reached.borrow()
     }
 
+    /// Changes with each durable commit, of this process at once and of others when they are followed.
+    pub(super) fn moves(&self) -> watch::Receiver<CommitRecord> {
+        self.reached.clone()
+    }
+
     /// Who is told when the store moved on without this process.
     pub(super) fn following(&self) -> &Following {
         &self.following

@@ -190,6 +190,12 @@ impl Store {
         self.inner.committer.reached()
     }
 
+    /// Changes with each durable commit: of this process at once, of another on the same store within a second.
+    #[must_use]
+    pub fn moves(&self) -> tokio::sync::watch::Receiver<CommitRecord> {
+        self.inner.committer.moves()
+    }
+
     /// Transactions that wait for the commit thread: whether requests are in a hurry.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -50,11 +50,15 @@ pub enum Tree {
     Shares = 23,
     /// Facts about retention: halts, purges, destroyed cards.
     Retention = 24,
+    /// What the gateway is to be told.
+    Notices = 25,
+    /// What the bureau has to do, and what it was given.
+    Batches = 26,
 }
 
 impl Tree {
     /// Every tree, in the order of its tag.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Meta,
         Self::Slots,
         Self::Keks,
@@ -78,6 +82,8 @@ impl Tree {
         Self::Backups,
         Self::Shares,
         Self::Retention,
+        Self::Notices,
+        Self::Batches,
     ];
 
     /// The byte that names the tree on the disk.
@@ -113,6 +119,8 @@ impl Tree {
             Self::Backups => "backups",
             Self::Shares => "shares",
             Self::Retention => "retention",
+            Self::Notices => "notices",
+            Self::Batches => "batches",
         }
     }
 }

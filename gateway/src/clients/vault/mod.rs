@@ -90,6 +90,26 @@ impl VaultClient {
             .await
     }
 
+    /// A question that the vault may take its time to answer. Apart from the circuit: that counts what callers wait for.
+    async fn get_patiently<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        wait_seconds: u64,
+    ) -> Result<A, VaultError> {
+        let url = self
+            .base
+            .join(path)
+            .map_err(|error| VaultError::Protocol(error.to_string()))?;
+        let patience = CALL_TIMEOUT + Duration::from_secs(wait_seconds);
+        let request = self.http.request(Method::GET, url).timeout(patience);
+        let (status, retry_after, body) = exchange(request).await?;
+        if status != StatusCode::OK {
+            return Err(VaultError::from_answer(status, retry_after, &body));
+        }
+        serde_json::from_slice(&body)
+            .map_err(|_| VaultError::Protocol("the answer has another shape".to_owned()))
+    }
+
     async fn post<B: Serialize, A: DeserializeOwned>(
         &self,
         path: &str,

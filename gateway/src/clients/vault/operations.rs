@@ -12,6 +12,7 @@ use shared::vault_api::holders::{
     Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, RevokeKey,
 };
 use shared::vault_api::keys::VaultKeys;
+use shared::vault_api::notices::{AcknowledgeNotices, NoticePage, NoticesAcknowledged};
 use shared::vault_api::paths;
 
 use super::{VaultClient, VaultError};
@@ -27,6 +28,31 @@ impl VaultClient {
     /// The vault's public keys with their attestation.
     pub async fn keys(&self) -> Result<VaultKeys, VaultError> {
         self.get(paths::KEYS).await
+    }
+
+    /// What happened in the vault after the notice `after`; waits at its door for the first, up to `wait_seconds`. Each is
+    /// read by itself: one of an unknown kind must not hide those before it.
+    pub async fn notices(
+        &self,
+        after: u64,
+        limit: u64,
+        wait_seconds: u64,
+    ) -> Result<NoticePage<serde_json::Value>, VaultError> {
+        let path = format!(
+            "{}?after={after}&limit={limit}&wait={wait_seconds}",
+            paths::NOTICES
+        );
+        self.get_patiently(&path, wait_seconds).await
+    }
+
+    /// Everything up to an index was applied.
+    pub async fn acknowledge_notices(
+        &self,
+        key: &IdempotencyKey,
+        request: &AcknowledgeNotices,
+    ) -> Result<NoticesAcknowledged, VaultError> {
+        self.post(paths::ACKNOWLEDGE_NOTICES, key, request, StatusCode::OK)
+            .await
     }
 
     /// Creates a holder.

@@ -11,8 +11,10 @@ use super::{answers, rules_for, rules_of};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::{Card, CardId, CardState, CardType, NewCard, Standing};
 use crate::domain::lock::Lock;
+use crate::domain::order::OrderKind;
 use crate::error::{Code, Error};
 use crate::flows::attempt::Attempt;
+use crate::flows::notices;
 use crate::services::Services;
 use crate::store::audit::{self, Outcome};
 use crate::store::card_requests::{CardRequest, Task};
@@ -181,13 +183,14 @@ async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAns
     } = sealed;
     let order = order.ok_or_else(|| Error::internal("the vault placed an order without a token"))?;
     let card = taken(tx, id).await?;
-    if card.standing.kind != CardType::DigitalFirst {
+    if orders::find(tx, &order).await?.is_none() {
         let standing = Standing {
             kind: CardType::DigitalFirst,
             ..card.standing
         };
         cards::set_standing(tx, id, standing).await?;
-        orders::insert_print(tx, &order, id, services.now()).await?;
+        orders::insert(tx, &order, id, OrderKind::Print, services.now()).await?;
+        notices::catch_up(services, tx, &order).await?;
     }
     let word = VaultsWord {
         vault_proof,

@@ -24,7 +24,7 @@ pub enum Target {
 
 /// What is sealed under the records key: everything but the store's own facts, and what is wrapped or must be readable
 /// while the vault is locked.
-const SEALED: [Tree; 19] = [
+const SEALED: [Tree; 21] = [
     Tree::Cards,
     Tree::Fingerprints,
     Tree::Holders,
@@ -44,6 +44,8 @@ const SEALED: [Tree; 19] = [
     Tree::Backups,
     Tree::Shares,
     Tree::Retention,
+    Tree::Notices,
+    Tree::Batches,
 ];
 
 impl Target {
