@@ -3,10 +3,12 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json as literal};
 
 use super::answer::{json, send, send_json};
 use super::caller::Customer;
+use super::doc::shape::optional;
+use super::doc::{Doc, Tag, examples, words};
 use super::page::Page;
 use crate::domain::balance::{Balance, BalanceId};
 use crate::domain::card::{Card, CardRules, MaskedCard};
@@ -15,20 +17,28 @@ use crate::domain::rule::Rule;
 use crate::error::{Code, Error};
 use crate::flows::create_balance::create_balance;
 use crate::store::{balances, cards};
+use utoipa::ToSchema;
 
 /// Most cards that are shown with a balance; where there are more, the answer says so, and the list of cards has them all.
 const CARDS_SHOWN: usize = 100;
 /// One more than is shown tells whether there are more.
 const CARDS_ASKED: i64 = 101;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Balance)]
 struct BalanceView {
     id: i64,
+    #[schema(example = "EUR")]
     currency: &'static str,
+    /// What the balance is worth, in minor units.
     value: i64,
+    /// What can be spent: the value less what is held.
     available: i64,
+    #[schema(schema_with = words::balance_state)]
     state: &'static str,
+    /// The first 100 of its cards.
+    #[schema(value_type = Vec<MaskedCard>)]
     cards: Vec<Value>,
     /// Whether the balance has cards beyond those shown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -119,4 +129,31 @@ pub(super) async fn get(customer: Customer) -> Result<HttpResponse, Error> {
 
 fn rules(customer: &Customer) -> Result<CardRules, Error> {
     Ok(customer.card_caller()?.rules)
+}
+
+/// Of `POST …/balances`.
+pub(super) fn create_doc() -> Doc {
+    let mut example = examples::balance();
+    if let Some(example) = example.as_object_mut() {
+        example.insert("cards".to_owned(), literal!([]));
+    }
+    Doc::new(Tag::Balances, "Create a balance")
+        .says("A further balance, in the program's currency unless another is named.")
+        .body([optional("currency", words::currency())])
+        .answers::<BalanceView>(201, "The balance, empty.", example)
+        .errors(&[Code::KycRequired, Code::TooManyBalances])
+}
+
+/// Of `GET …/balances`.
+pub(super) fn list_doc() -> Doc {
+    Doc::new(Tag::Balances, "List balances with their cards")
+        .says("A balance shows its first 100 cards; where there are more, `moreCards` is true and the list of cards has them all.")
+        .answers_page::<BalanceView>("A page of balances, oldest first.", examples::balance())
+}
+
+/// Of `GET …/balances/{balanceId}`.
+pub(super) fn get_doc() -> Doc {
+    Doc::new(Tag::Balances, "Get a balance with its cards")
+        .says("A balance shows its first 100 cards; where there are more, `moreCards` is true and the list of cards has them all.")
+        .answers::<BalanceView>(200, "The balance.", examples::balance())
 }

@@ -129,6 +129,12 @@ impl Call {
             .ok_or_else(|| Code::NotFound.into())
     }
 
+    /// A text of the path, as `{name}` of the route.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.request.match_info().get(name)
+    }
+
     /// The query string; empty when there is none.
     #[must_use]
     pub fn query(&self) -> &str {

@@ -8,11 +8,14 @@ use super::answer::send_json;
 use super::caller::OpenCall;
 use crate::error::{Code, Error};
 use crate::flows::vault_state::{VaultState, vault_state};
+use crate::http::doc::{Doc, Tag};
+use serde_json::json;
+use utoipa::ToSchema;
 
 /// Seconds after which readiness is worth another look: the vault's state is looked up once a second.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
     status: &'static str,
 }
@@ -44,4 +47,20 @@ pub(super) async fn ready(call: OpenCall) -> Result<HttpResponse, Error> {
         None => send_json(StatusCode::OK, &Health { status: "ready" }),
         Some(code) => Err(Error::from(code).retry_after(RETRY_AFTER_SECONDS)),
     }
+}
+
+/// Of `GET /health/live`.
+pub(super) fn live_doc() -> Doc {
+    Doc::new(Tag::Health, "Does the process live?")
+        .says("Says that the process answers, and nothing of what it needs to work.")
+        .needs_nothing()
+        .answers::<Health>(200, "It lives.", json!({ "status": "live" }))
+}
+
+/// Of `GET /health/ready` and `GET /health`.
+pub(super) fn ready_doc() -> Doc {
+    Doc::new(Tag::Health, "Can it work?")
+        .says("Whether database and vault can be worked with: ask this before sending requests here.")
+        .answers::<Health>(200, "It can.", json!({ "status": "ready" }))
+        .errors(&[Code::VaultLocked, Code::VaultUnreachable])
 }

@@ -12,17 +12,21 @@ use time::OffsetDateTime;
 use super::answer::{json, send, send_json};
 use super::body::Fields;
 use super::caller::Customer;
+use super::doc::shape::{Member, line, list, optional};
+use super::doc::{Doc, Tag, examples, words};
 use super::kyc_documents::DocumentView;
 use super::person::address;
 use crate::domain::kyc::{DocumentId, KycStatus, Rejection, parse_message, parse_reason};
 use crate::domain::lock::Party;
 use crate::domain::person::{BirthDate, Country, Email, PersonName, PhoneNumber};
 use crate::domain::rule::Rule;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::flows::apply_for_kyc::{Filing, apply_for_kyc};
 use crate::store::kyc::{self, Source};
 use crate::store::kyc_applications::{self, ApplicationId};
 use crate::store::kyc_documents;
+use serde_json::json as literal;
+use utoipa::ToSchema;
 
 /// What is to be used instead of what the user was registered with; nothing has to be given.
 #[derive(Serialize)]
@@ -72,16 +76,19 @@ impl Application {
 }
 
 /// Where an application stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycStatus)]
 struct StatusView {
     /// `NONE`, `IN_PROGRESS`, `ACCEPTED` or `REJECTED`.
+    #[schema(schema_with = words::kyc_status)]
     kyc_status: &'static str,
     /// Since when.
     #[serde(
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
+    #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<OffsetDateTime>,
     /// The number of the last application.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,12 +98,14 @@ struct StatusView {
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
+    #[schema(value_type = Option<String>, format = DateTime)]
     submitted_at: Option<OffsetDateTime>,
     /// When the present status was decided, where it is a decision.
     #[serde(
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
+    #[schema(value_type = Option<String>, format = DateTime)]
     decided_at: Option<OffsetDateTime>,
     /// Why it was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,10 +115,12 @@ struct StatusView {
 }
 
 /// Why an application was rejected.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Rejection)]
 pub(super) struct RejectionView {
     /// The reason as a name.
+    #[schema(schema_with = words::rejection_reasons)]
     reason_code: &'static str,
     /// What else there is to say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,10 +202,11 @@ pub(super) async fn register(mut customer: Customer) -> Result<HttpResponse, Err
 }
 
 /// An application was filed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycFiled)]
 struct RegisteredView {
-    /// `IN_PROGRESS`.
+    #[schema(schema_with = words::kyc_status)]
     kyc_status: &'static str,
     /// Its number.
     application_id: i64,
@@ -226,4 +238,56 @@ pub(super) async fn get(customer: Customer) -> Result<HttpResponse, Error> {
         documents: documents.iter().map(DocumentView::of).collect(),
     };
     send_json(StatusCode::OK, &view)
+}
+
+/// The members that say why, as [`optional_rejection`] reads them.
+pub(super) fn rejection_members() -> [Member; 2] {
+    let message = line(500, "The photo of page 2 is blurred.");
+    [
+        optional(
+            "reasonCode",
+            words::rejection_reason().saying("Of a rejection only."),
+        ),
+        optional(
+            "message",
+            message.saying("Comes with a `reasonCode`. The applicant is told both, but not of a suspicion."),
+        ),
+    ]
+}
+
+/// Of `POST …/register`.
+pub(super) fn register_doc() -> Doc {
+    let members = super::person::members().into_iter().map(Member::may_be_left_out);
+    let documents = list(words::id(), 0, DOCUMENTS_MAX as u64).with("uniqueItems", true);
+    let documents = optional(
+        "documents",
+        documents.saying("Ids of documents that were sent before."),
+    );
+    Doc::new(Tag::Kyc, "Apply for KYC")
+        .says(
+            "Files an application for a decision. What is given here is used instead of what the user was registered with. \
+             The program says which documents an application needs.",
+        )
+        .body(members.chain([documents]))
+        .answers::<RegisteredView>(
+            201,
+            "The application waits.",
+            literal!({ "kycStatus": "IN_PROGRESS", "applicationId": 1077 }),
+        )
+        .errors(&[Code::KycInProgress, Code::KycAccepted])
+}
+
+/// Of `GET …/kyc`.
+pub(super) fn get_doc() -> Doc {
+    let example = literal!({
+        "kycStatus": "REJECTED", "since": "2026-11-26T21:30:00Z", "applicationId": 1077,
+        "submittedAt": "2026-11-26T20:00:00Z", "decidedAt": "2026-11-26T21:30:00Z",
+        "rejection": { "reasonCode": "DOCUMENT_UNREADABLE", "message": "The photo of page 2 is blurred." },
+        "documents": [examples::kyc_document()],
+    });
+    Doc::new(Tag::Kyc, "Where the user stands with KYC")
+        .says(
+            "The latest state, and the last application. A user is not told of a suspicion; the partner is.",
+        )
+        .answers::<StatusView>(200, "The state.", example)
 }

@@ -9,10 +9,13 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Query;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::answer::{json, send, send_json};
 use super::body::Fields;
 use super::caller::Customer;
+use super::doc::shape::required;
+use super::doc::{Doc, Tag, examples, words};
 use super::header::single;
 use super::page::Page;
 use crate::domain::kyc::{DocumentId, DocumentKind, DocumentType, NOT_A_KIND};
@@ -22,12 +25,14 @@ use crate::flows::kyc_documents::{Sent, delete as delete_document, receive, room
 use crate::store::kyc_documents::{self, Document};
 
 /// A document, but for its content.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycDocument)]
 pub(super) struct DocumentView {
     /// The gateway's number of it.
     id: i64,
     /// What it shows.
+    #[schema(schema_with = words::document_kinds)]
     kind: &'static str,
     /// Its media type.
     content_type: &'static str,
@@ -37,6 +42,7 @@ pub(super) struct DocumentView {
     submitted: bool,
     /// When it was received.
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
 }
 
@@ -111,6 +117,39 @@ pub(super) async fn delete(customer: Customer) -> Result<HttpResponse, Error> {
     let id = DocumentId(customer.number("documentId")?);
     delete_document(customer.services(), customer.user.id, id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The media types of documents.
+pub(super) const MEDIA_TYPES: &[&str] = &["application/pdf", "image/jpeg", "image/png"];
+/// The limit of a document, unless the installation has another.
+const BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Of `POST …/kyc/documents`.
+pub(super) fn create_doc() -> Doc {
+    Doc::new(Tag::Kyc, "Send a document")
+        .says(
+            "The document itself, with its `Content-Type`. It is judged by its content and cut at its end mark; what it shows is \
+             given back to nobody but whoever decides.",
+        )
+        .query(required("kind", words::document_kind()))
+        .bytes_body(MEDIA_TYPES, BYTES_MAX)
+        .answers::<DocumentView>(201, "The document is kept.", examples::kyc_document())
+        .errors(&[Code::TooManyDocuments, Code::KycAccepted, Code::DocumentTypeUnsupported, Code::Busy, Code::TooManyRequests])
+}
+
+/// Of `GET …/kyc/documents`.
+pub(super) fn list_doc() -> Doc {
+    Doc::new(Tag::Kyc, "List documents")
+        .says("What was sent, but for the content.")
+        .answers_page::<DocumentView>("A page of documents, oldest first.", examples::kyc_document())
+}
+
+/// Of `DELETE …/kyc/documents/{documentId}`.
+pub(super) fn delete_doc() -> Doc {
+    Doc::new(Tag::Kyc, "Delete a document")
+        .says("While no application came with it.")
+        .answers_nothing(204, "The document is gone.")
+        .errors(&[Code::DocumentSubmitted])
 }
 
 #[cfg(test)]

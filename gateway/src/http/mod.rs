@@ -8,6 +8,8 @@ pub mod body;
 mod call;
 pub mod caller;
 mod cards;
+pub mod doc;
+mod documentation;
 pub mod enc;
 mod header;
 mod health;
@@ -36,11 +38,14 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use shared::mtls::actix::Refused;
 
 use self::caller::{PartnerCall, UserCall};
+use self::doc::Doc;
+use crate::domain::lock::Party;
 use crate::domain::operator::Permission;
 use crate::error::{Code, Error};
 use crate::rates::Rates;
 use crate::services::Services;
 pub use admin::ADMIN;
+pub use documentation::DOCUMENTATION;
 
 use trace::Allowed;
 pub(crate) use trace::around;
@@ -68,6 +73,8 @@ pub struct Route {
     pub caller: CallerKind,
     /// Whether the verb is GET and HEAD is answered beside it, by the same door less the body.
     pub head: bool,
+    /// What it is: `http::doc` makes the OpenAPI documents of it.
+    pub doc: fn() -> Doc,
     door: fn() -> actix_web::Route,
 }
 
@@ -76,23 +83,31 @@ const fn route(
     path: &'static str,
     caller: CallerKind,
     door: fn() -> actix_web::Route,
+    doc: fn() -> Doc,
 ) -> Route {
     Route {
         method,
         path,
         caller,
         head: false,
+        doc,
         door,
     }
 }
 
 /// A GET that costs nothing and shows nothing secret, so that HEAD may come beside it (RFC 9110 section 9.3.2).
-const fn readable(path: &'static str, caller: CallerKind, door: fn() -> actix_web::Route) -> Route {
+const fn readable(
+    path: &'static str,
+    caller: CallerKind,
+    door: fn() -> actix_web::Route,
+    doc: fn() -> Doc,
+) -> Route {
     Route {
         method: Method::GET,
         path,
         caller,
         head: true,
+        doc,
         door,
     }
 }
@@ -107,70 +122,70 @@ const DELETE: Method = Method::DELETE;
 /// The listener for phones and browsers.
 #[rustfmt::skip]
 pub const PUBLIC: &[Route] = &[
-    readable("/health", Open, || web::to(health::ready)),
-    readable("/health/live", Open, || web::to(health::live)),
-    readable("/health/ready", Open, || web::to(health::ready)),
+    readable("/health", Open, || web::to(health::ready), health::ready_doc),
+    readable("/health/live", Open, || web::to(health::live), health::live_doc),
+    readable("/health/ready", Open, || web::to(health::ready), health::ready_doc),
 
-    readable("/customers/public-key", Open, || web::to(public_key::for_anyone)),
-    route(POST, "/customers/pair", Open, || web::to(customers::pair::pair)),
-    route(POST, "/customers/sessions/challenge", Open, || web::to(customers::sessions::challenge)),
-    route(POST, "/customers/sessions", Open, || web::to(customers::sessions::create)),
-    route(DELETE, "/customers/me/session", User, || web::to(customers::sessions::delete)),
+    readable("/customers/public-key", Open, || web::to(public_key::for_anyone), public_key::doc),
+    route(POST, "/customers/pair", Open, || web::to(customers::pair::pair), customers::pair::doc),
+    route(POST, "/customers/sessions/challenge", Open, || web::to(customers::sessions::challenge), customers::sessions::challenge_doc),
+    route(POST, "/customers/sessions", Open, || web::to(customers::sessions::create), customers::sessions::create_doc),
+    route(DELETE, "/customers/me/session", User, || web::to(customers::sessions::delete), customers::sessions::delete_doc),
 
-    readable("/customers/me", User, || web::to(customers::me)),
-    route(POST, "/customers/me/register", User, || web::to(customers::register)),
-    readable("/customers/me/kyc", User, || web::to(customers::get_kyc)),
-    route(POST, "/customers/me/kyc/documents", User, || web::to(customers::create_kyc_document)),
-    readable("/customers/me/kyc/documents", User, || web::to(customers::list_kyc_documents)),
-    route(DELETE, "/customers/me/kyc/documents/{documentId}", User, || web::to(customers::delete_kyc_document)),
-    route(POST, "/customers/me/challenge", User, || web::to(customers::challenge)),
-    route(POST, "/customers/me/balances", User, || web::to(customers::create_balance)),
-    readable("/customers/me/balances", User, || web::to(customers::list_balances)),
-    readable("/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance)),
+    readable("/customers/me", User, || web::to(customers::me), customers::me_doc),
+    route(POST, "/customers/me/register", User, || web::to(customers::register), kyc::register_doc),
+    readable("/customers/me/kyc", User, || web::to(customers::get_kyc), kyc::get_doc),
+    route(POST, "/customers/me/kyc/documents", User, || web::to(customers::create_kyc_document), kyc_documents::create_doc),
+    readable("/customers/me/kyc/documents", User, || web::to(customers::list_kyc_documents), kyc_documents::list_doc),
+    route(DELETE, "/customers/me/kyc/documents/{documentId}", User, || web::to(customers::delete_kyc_document), kyc_documents::delete_doc),
+    route(POST, "/customers/me/challenge", User, || web::to(customers::challenge), holder_challenge::doc),
+    route(POST, "/customers/me/balances", User, || web::to(customers::create_balance), balances::create_doc),
+    readable("/customers/me/balances", User, || web::to(customers::list_balances), balances::list_doc),
+    readable("/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance), balances::get_doc),
 
-    route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>)),
-    readable("/customers/me/cards", User, || web::to(cards::list::list::<UserCall>)),
-    route(GET, "/customers/me/cards/{cardId}", User, || web::to(cards::reveal::reveal::<UserCall>)),
-    route(DELETE, "/customers/me/cards/{cardId}", User, || web::to(cards::remove::remove::<UserCall>)),
-    route(POST, "/customers/me/cards/{cardId}/challenge", User, || web::to(cards::challenge::challenge::<UserCall>)),
-    route(POST, "/customers/me/cards/{cardId}/cvv", User, || web::to(cards::reset_cvv::reset::<UserCall>)),
-    route(POST, "/customers/me/cards/{cardId}/print", User, || web::to(cards::print::print::<UserCall>)),
-    route(POST, "/customers/me/cards/{cardId}/pin", User, || web::to(cards::set_pin::set::<UserCall>)),
-    route(POST, "/customers/me/cards/{cardId}/lock", User, || web::to(cards::lock::lock::<UserCall>)),
-    route(POST, "/customers/me/cards/{cardId}/unlock", User, || web::to(cards::unlock::unlock::<UserCall>)),
+    route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>), || cards::create_virtual::doc(Party::User)),
+    readable("/customers/me/cards", User, || web::to(cards::list::list::<UserCall>), cards::list::doc),
+    route(GET, "/customers/me/cards/{cardId}", User, || web::to(cards::reveal::reveal::<UserCall>), cards::reveal::doc),
+    route(DELETE, "/customers/me/cards/{cardId}", User, || web::to(cards::remove::remove::<UserCall>), cards::remove::doc),
+    route(POST, "/customers/me/cards/{cardId}/challenge", User, || web::to(cards::challenge::challenge::<UserCall>), cards::challenge::doc),
+    route(POST, "/customers/me/cards/{cardId}/cvv", User, || web::to(cards::reset_cvv::reset::<UserCall>), cards::reset_cvv::doc),
+    route(POST, "/customers/me/cards/{cardId}/print", User, || web::to(cards::print::print::<UserCall>), || cards::print::doc(Party::User)),
+    route(POST, "/customers/me/cards/{cardId}/pin", User, || web::to(cards::set_pin::set::<UserCall>), cards::set_pin::doc),
+    route(POST, "/customers/me/cards/{cardId}/lock", User, || web::to(cards::lock::lock::<UserCall>), cards::lock::doc),
+    route(POST, "/customers/me/cards/{cardId}/unlock", User, || web::to(cards::unlock::unlock::<UserCall>), cards::unlock::doc),
 ];
 
 /// The listener for partners' servers.
 #[rustfmt::skip]
 pub const PARTNER: &[Route] = &[
-    readable("/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners)),
-    route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create)),
-    readable("/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get)),
-    route(PUT, "/lifecycle/v1/users/{userId}/kyc", Partner, || web::to(lifecycle::users::put_kyc)),
-    route(POST, "/lifecycle/v1/users/{userId}/activation-codes", Partner, || web::to(lifecycle::users::create_code)),
+    readable("/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners), public_key::doc),
+    route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create), lifecycle::users::create_doc),
+    readable("/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get), lifecycle::users::get_doc),
+    route(PUT, "/lifecycle/v1/users/{userId}/kyc", Partner, || web::to(lifecycle::users::put_kyc), lifecycle::users::put_kyc_doc),
+    route(POST, "/lifecycle/v1/users/{userId}/activation-codes", Partner, || web::to(lifecycle::users::create_code), lifecycle::users::create_code_doc),
 
-    route(POST, "/secure/customers/{customerId}/register", Partner, || web::to(secure::register)),
-    readable("/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc)),
-    route(POST, "/secure/customers/{customerId}/kyc/documents", Partner, || web::to(secure::create_kyc_document)),
-    readable("/secure/customers/{customerId}/kyc/documents", Partner, || web::to(secure::list_kyc_documents)),
-    route(DELETE, "/secure/customers/{customerId}/kyc/documents/{documentId}", Partner, || web::to(secure::delete_kyc_document)),
-    route(POST, "/secure/customers/{customerId}/challenge", Partner, || web::to(secure::challenge)),
-    route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance)),
-    readable("/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances)),
-    readable("/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance)),
+    route(POST, "/secure/customers/{customerId}/register", Partner, || web::to(secure::register), kyc::register_doc),
+    readable("/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc), kyc::get_doc),
+    route(POST, "/secure/customers/{customerId}/kyc/documents", Partner, || web::to(secure::create_kyc_document), kyc_documents::create_doc),
+    readable("/secure/customers/{customerId}/kyc/documents", Partner, || web::to(secure::list_kyc_documents), kyc_documents::list_doc),
+    route(DELETE, "/secure/customers/{customerId}/kyc/documents/{documentId}", Partner, || web::to(secure::delete_kyc_document), kyc_documents::delete_doc),
+    route(POST, "/secure/customers/{customerId}/challenge", Partner, || web::to(secure::challenge), holder_challenge::doc),
+    route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance), balances::create_doc),
+    readable("/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances), balances::list_doc),
+    readable("/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance), balances::get_doc),
 
-    route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>)),
-    readable("/secure/customers/{customerId}/cards", Partner, || web::to(cards::list::list::<PartnerCall>)),
-    route(GET, "/secure/customers/{customerId}/cards/{cardId}", Partner, || web::to(cards::reveal::reveal::<PartnerCall>)),
-    route(POST, "/secure/customers/{customerId}/cards/{cardId}/challenge", Partner, || web::to(cards::challenge::challenge::<PartnerCall>)),
-    route(POST, "/secure/customers/{customerId}/cards/{cardId}/print", Partner, || web::to(cards::print::print::<PartnerCall>)),
-    route(POST, "/secure/customers/{customerId}/cards/{cardId}/lock", Partner, || web::to(cards::lock::lock::<PartnerCall>)),
-    route(POST, "/secure/customers/{customerId}/cards/{cardId}/unlock", Partner, || web::to(cards::unlock::unlock::<PartnerCall>)),
-    route(DELETE, "/lifecycle/v1/users/{userId}/cards/{cardId}", Partner, || web::to(cards::remove::remove::<PartnerCall>)),
+    route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>), || cards::create_virtual::doc(Party::Partner)),
+    readable("/secure/customers/{customerId}/cards", Partner, || web::to(cards::list::list::<PartnerCall>), cards::list::doc),
+    route(GET, "/secure/customers/{customerId}/cards/{cardId}", Partner, || web::to(cards::reveal::reveal::<PartnerCall>), cards::reveal::doc),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/challenge", Partner, || web::to(cards::challenge::challenge::<PartnerCall>), cards::challenge::doc),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/print", Partner, || web::to(cards::print::print::<PartnerCall>), || cards::print::doc(Party::Partner)),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/lock", Partner, || web::to(cards::lock::lock::<PartnerCall>), cards::lock::doc),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/unlock", Partner, || web::to(cards::unlock::unlock::<PartnerCall>), cards::unlock::doc),
+    route(DELETE, "/lifecycle/v1/users/{userId}/cards/{cardId}", Partner, || web::to(cards::remove::remove::<PartnerCall>), cards::remove::doc),
 ];
 
 /// Everything on the listener for phones and browsers.
-pub const ON_PUBLIC: &[&[Route]] = &[PUBLIC, ADMIN];
+pub const ON_PUBLIC: &[&[Route]] = &[PUBLIC, ADMIN, DOCUMENTATION];
 /// Everything on the listener for partners' servers.
 pub const ON_PARTNER: &[&[Route]] = &[PARTNER];
 

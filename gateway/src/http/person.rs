@@ -3,6 +3,8 @@
 use time::OffsetDateTime;
 
 use super::body::Fields;
+use super::doc::shape::{Member, optional, required};
+use super::doc::words;
 use crate::domain::person::{
     BirthDate, Country, Email, Person, PersonName, PhoneNumber, address_line, postal_code,
 };
@@ -42,4 +44,17 @@ pub(super) fn address(fields: &mut Fields) -> Option<PostalAddress> {
         postal_code: postal_code?,
         country: country?.as_str().to_owned(),
     })
+}
+
+/// The members of a whole person, as [`person`] reads them.
+pub(super) fn members() -> Vec<Member> {
+    vec![
+        required("email", words::email()),
+        required("phoneNumber", words::phone_number()),
+        required("firstName", words::person_name("Jan")),
+        required("lastName", words::person_name("Kowalski")),
+        required("dateOfBirth", words::date_of_birth()),
+        required("nationality", words::country()),
+        optional("address", words::address()),
+    ]
 }

@@ -2,14 +2,19 @@
 
 use serde::Serialize;
 use shared::vault_api::cards::PostalAddress;
+use utoipa::ToSchema;
 
+use super::doc::words;
 use crate::store::users::Profile;
 
 /// The wire form.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProfileView<'a> {
+    #[schema(example = 1001)]
     id: i64,
+    #[schema(schema_with = words::kyc_status)]
     kyc_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
@@ -20,6 +25,7 @@ pub(super) struct ProfileView<'a> {
     date_of_birth: &'a str,
     nationality: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<words::PostalAddress>)]
     address: Option<&'a PostalAddress>,
 }
 

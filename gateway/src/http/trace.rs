@@ -58,7 +58,10 @@ pub(crate) async fn around(
         HeaderValue::from_static("max-age=63072000; includeSubDomains"),
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Only what is the same for everybody says otherwise of itself: `http::documentation`.
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     log(&answer, trace, begun.elapsed());
     Ok(answer)
 }

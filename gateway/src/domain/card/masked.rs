@@ -3,18 +3,24 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::{Action, Card, CardName, CardRules, NewCard, Standing};
 use crate::domain::lock::{Lock, Party};
 
 /// The whole wire form.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MaskedCard<'a> {
     #[serde(flatten)]
     own: OwnMembers<'a>,
+    #[schema(example = "crd_k3vq7m2ax5tnd4wz6hyb2cpgfe")]
     token: &'a str,
+    /// At most the first six and the last four digits.
+    #[schema(example = "999900******0017")]
     masked_card_no: &'a str,
+    /// The last day on which the card is valid.
+    #[schema(format = Date, example = "2029-11-30")]
     exp: String,
 }
 
@@ -33,8 +39,9 @@ impl<'a> MaskedCard<'a> {
 
 /// The gateway's own members: all that it adds to an answer that the vault seals. Token, masked number and expiry are the
 /// vault's to add there.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CardBeforeItsNumber)]
 pub struct OwnMembers<'a> {
     id: i64,
     #[serde(rename = "type")]
@@ -49,6 +56,7 @@ pub struct OwnMembers<'a> {
     /// What the one who is shown the card may do now.
     allowed_actions: Vec<&'static str>,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
 }
 
@@ -112,8 +120,9 @@ impl<'a> OwnMembers<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Lock)]
 struct ShownLock {
     reason_code: u8,
     reason: &'static str,
@@ -121,6 +130,7 @@ struct ShownLock {
     irreversible: bool,
     placed_by: &'static str,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     placed_at: OffsetDateTime,
 }
 

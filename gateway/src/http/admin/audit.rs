@@ -9,15 +9,20 @@ use crate::domain::operator::marker::ReadAudit;
 use crate::error::Error;
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::send_json;
+use crate::http::doc::{Doc, Tag};
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::store::audit::{self, Entry};
+use serde_json::json;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditEntry)]
 struct EntryView {
     id: i64,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     at: OffsetDateTime,
     /// None: the command line of the machine.
     operator_id: Option<i64>,
@@ -68,4 +73,16 @@ pub(super) async fn list(call: OperatorCall<ReadAudit>) -> Result<HttpResponse, 
     let rows = audit::list(&mut read, &call.operator().scope, page.after, page.rows()).await?;
     let listed = page.of_rows(rows, |row| row.id, |row| Ok(EntryView::from(row)))?;
     send_json(StatusCode::OK, &listed)
+}
+
+/// Of `GET /admin/audit`.
+pub(super) fn doc() -> Doc {
+    let example = json!({
+        "id": 1200, "at": "2026-11-26T21:31:00Z", "operatorId": 1003, "login": "admin@example.com", "role": "ADMIN",
+        "action": "LOCK_CARD", "outcome": "DONE", "partner": "acme", "customerId": 1001, "cardId": 1125,
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+    });
+    Doc::new(Tag::Audit, "What operators did")
+        .says("In the order in which they did it. A partner's Admin reads what concerns the partner. Reading the trail is in the trail.")
+        .answers_page::<EntryView>("A page of the trail, oldest first.", example)
 }

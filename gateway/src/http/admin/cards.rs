@@ -9,7 +9,10 @@ use crate::domain::operator::marker::{ResetCvv, ViewCards};
 use crate::error::{Code, Error};
 use crate::flows::cards::reset_cvv_unseen::reset_cvv_unseen;
 use crate::http::answer::{send, send_json};
+use crate::http::cards::reset_cvv::REFUSALS;
+use crate::http::cards::shapes;
 use crate::http::cards::{body, card, settle};
+use crate::http::doc::{Doc, Tag, examples};
 use crate::http::enc::EncBody;
 use crate::http::operator::OperatorCall;
 
@@ -33,4 +36,21 @@ pub(super) async fn reset_cvv(call: OperatorCall<ResetCvv>) -> Result<HttpRespon
     }
     let request = call.scoped(request);
     send(reset_cvv_unseen(call.services(), &caller, &card, enc.public_key, &request).await?)
+}
+
+/// Of `GET /admin/cards/{cardId}`.
+pub(super) fn get_doc() -> Doc {
+    Doc::new(Tag::Cards, "Get a card")
+        .says("Masked: an operator never sees a number or a CVV.")
+        .answers::<MaskedCard>(200, "The card.", examples::masked_card())
+}
+
+/// Of `POST /admin/cards/{cardId}/cvv`.
+pub(super) fn reset_cvv_doc() -> Doc {
+    Doc::new(Tag::Cards, "Reset the CVV, unseen")
+        .says("Virtual and Digital First cards. The old CVV is void at once; the answer is sealed and carries no CVV.")
+        .no_members()
+        .enc()
+        .answers_sealed(200, "That it was reset.", shapes::cvv_unseen())
+        .errors(&REFUSALS)
 }

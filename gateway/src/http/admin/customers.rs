@@ -13,17 +13,21 @@ use crate::error::{Code, Error};
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::send_json;
 use crate::http::balances;
+use crate::http::doc::shape::optional;
+use crate::http::doc::{Doc, Tag, examples, words};
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::http::profile::ProfileView;
 use crate::store::customers::{Filter, search};
 use crate::store::users::{self, Profile};
+use utoipa::ToSchema;
 
 /// By what customers are looked for.
 const FILTERS: [&str; 4] = ["email", "phoneNumber", "externalId", "id"];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Customer)]
 struct CustomerView<'a> {
     #[serde(flatten)]
     profile: ProfileView<'a>,
@@ -114,4 +118,22 @@ pub(super) async fn list_balances(call: OperatorCall<ViewBalances>) -> Result<Ht
 /// `GET /admin/customers/{customerId}/balances/{balanceId}`
 pub(super) async fn get_balance(call: OperatorCall<ViewBalances>) -> Result<HttpResponse, Error> {
     balances::get(call.into_customer().await?).await
+}
+
+/// Of `GET /admin/customers`.
+pub(super) fn list_doc() -> Doc {
+    Doc::new(Tag::Users, "Search customers")
+        .says("What is named has to fit exactly. The trail says by what was searched, not for whom.")
+        .query(optional("email", words::email()))
+        .query(optional("phoneNumber", words::phone_number()))
+        .query(optional("externalId", words::external_id()))
+        .query(optional("id", words::id()))
+        .answers_page::<CustomerView>("A page of customers, oldest first.", examples::customer())
+}
+
+/// Of `GET /admin/customers/{customerId}`.
+pub(super) fn get_doc() -> Doc {
+    Doc::new(Tag::Users, "Get a customer")
+        .says("As registered, with partner and program.")
+        .answers::<CustomerView>(200, "The customer.", examples::customer())
 }

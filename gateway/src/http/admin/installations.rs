@@ -10,17 +10,22 @@ use crate::domain::operator::marker::{RevokeInstallation, ViewInstallations};
 use crate::error::Error;
 use crate::flows::revoke_installation::revoke_installation;
 use crate::http::answer::send_json;
+use crate::http::doc::{Doc, Tag};
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::store::installations::{self, Listed};
+use serde_json::json;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Installation)]
 struct InstallationView {
     id: i64,
     device_name: Option<String>,
     state: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
 }
 
@@ -53,4 +58,19 @@ pub(super) async fn revoke(call: OperatorCall<RevokeInstallation>) -> Result<Htt
     let (services, user) = (customer.services(), customer.user.id);
     revoke_installation(services, user, id, customer.stamp.as_ref()).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Of `GET /admin/customers/{customerId}/installations`.
+pub(super) fn list_doc() -> Doc {
+    let example = json!({ "id": 1031, "deviceName": "Jan's phone", "state": "ACTIVE", "createdAt": "2026-11-26T21:30:00Z" });
+    Doc::new(Tag::Users, "List a customer's installations")
+        .says("Revoked ones among them.")
+        .answers_page::<InstallationView>("A page of installations, oldest first.", example)
+}
+
+/// Of `DELETE /admin/customers/{customerId}/installations/{installationId}`.
+pub(super) fn revoke_doc() -> Doc {
+    Doc::new(Tag::Users, "Revoke an installation")
+        .says("For a lost phone: its sessions end, and the vault takes no more proofs of its key.")
+        .answers_nothing(204, "The installation is revoked.")
 }

@@ -6,7 +6,7 @@ use actix_web::http::header::{
     CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, CROSS_ORIGIN_RESOURCE_POLICY,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json as literal};
 use time::OffsetDateTime;
 
 use crate::document_keys::DocumentName;
@@ -19,28 +19,35 @@ use crate::flows::decide_kyc::{OperatorDecision, decide_kyc};
 use crate::flows::kyc_documents::{content, room};
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::{json, send, send_json};
-use crate::http::kyc::{RejectionView, optional_rejection};
-use crate::http::kyc_documents::DocumentView;
+use crate::http::doc::shape::{line, optional};
+use crate::http::doc::{Doc, Tag, examples, words};
+use crate::http::kyc::{RejectionView, optional_rejection, rejection_members};
+use crate::http::kyc_documents::{DocumentView, MEDIA_TYPES};
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::http::profile::ProfileView;
 use crate::store::kyc_applications::{self, Application, ApplicationId};
 use crate::store::{kyc_documents, users};
+use utoipa::ToSchema;
 
 const NOT_A_NOTE: Rule = Rule {
     code: "NOT_A_NOTE",
     message: "Must be 1 to 128 characters on one line.",
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycApplication)]
 struct ApplicationView<'a> {
     id: i64,
     customer_id: i64,
     partner: &'a str,
+    #[schema(schema_with = words::kyc_status)]
     status: &'static str,
+    /// Who filed it: `USER` or `PARTNER`.
     source: &'a str,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     submitted_at: OffsetDateTime,
 }
 
@@ -57,12 +64,14 @@ impl<'a> ApplicationView<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WholeKycApplication)]
 struct WholeView<'a> {
     #[serde(flatten)]
     application: ApplicationView<'a>,
     /// What was filed: what is to be used instead of what the customer was registered with.
+    #[schema(value_type = Object)]
     data: Value,
     customer: ProfileView<'a>,
     /// What it came with.
@@ -72,8 +81,9 @@ struct WholeView<'a> {
     decision: Option<DecisionView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycDecided)]
 struct DecisionView {
     /// Who decided: `OPERATOR`, `PARTNER_PROCESS` or `PROVIDER`.
     source: String,
@@ -81,6 +91,7 @@ struct DecisionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     decided_at: OffsetDateTime,
     /// Why it was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,10 +189,12 @@ pub(super) async fn document(call: OperatorCall<DecideKyc>) -> Result<HttpRespon
         .body(content.to_vec()))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycDecision)]
 struct DecidedView {
     id: i64,
+    #[schema(schema_with = words::kyc_status)]
     kyc_status: &'static str,
 }
 
@@ -227,4 +240,71 @@ async fn decide(mut call: OperatorCall<DecideKyc>, status: KycStatus) -> Result<
     let request = call.scoped(request);
     let by = (call.operator(), &call.stamp());
     send(decide_kyc(call.services(), &request, by, &decision, shown).await?)
+}
+
+fn example() -> Value {
+    literal!({
+        "id": 1077, "customerId": 1001, "partner": "acme", "status": "IN_PROGRESS", "source": "USER",
+        "submittedAt": "2026-11-26T21:30:00Z",
+    })
+}
+
+/// Of `GET /admin/kyc/applications`.
+pub(super) fn list_doc() -> Doc {
+    Doc::new(Tag::Kyc, "List applications that wait")
+        .says("For a decision, oldest first.")
+        .answers_page::<ApplicationView>("A page of applications.", example())
+}
+
+/// Of `GET /admin/kyc/applications/{applicationId}`.
+pub(super) fn get_doc() -> Doc {
+    let mut whole = example();
+    if let Some(whole) = whole.as_object_mut() {
+        whole.insert("data".to_owned(), literal!({ "lastName": "Nowak-Kowalski" }));
+        whole.insert("customer".to_owned(), examples::profile());
+        whole.insert("documents".to_owned(), literal!([examples::kyc_document()]));
+    }
+    Doc::new(Tag::Kyc, "Get an application")
+        .says("With the data that was filed, and the customer as registered.")
+        .answers::<WholeView>(200, "The application.", whole)
+}
+
+/// Of `GET /admin/kyc/applications/{applicationId}/documents/{documentId}`.
+pub(super) fn document_doc() -> Doc {
+    Doc::new(Tag::Kyc, "Get a document of an application")
+        .says("The document itself, to be saved. The look is in the trail before it is shown.")
+        .answers_bytes(200, "The document.", MEDIA_TYPES)
+        .errors(&[Code::Busy])
+}
+
+/// Of `POST /admin/kyc/applications/{applicationId}/accept` and `/reject`.
+pub(super) fn decide_doc(accepts: bool) -> Doc {
+    let (summary, says, answer, status) = match accepts {
+        true => (
+            "Accept an application",
+            "A balance in the program's currency comes by itself.",
+            "Accepted.",
+            "ACCEPTED",
+        ),
+        false => (
+            "Reject an application",
+            "The user may apply again. Reason and message are told to the applicant, but not a suspicion; the note is for operators.",
+            "Rejected.",
+            "REJECTED",
+        ),
+    };
+    let [reason, message] = rejection_members();
+    let members = match accepts {
+        true => Vec::new(),
+        false => vec![reason.must_be_there(), message],
+    };
+    Doc::new(Tag::Kyc, summary)
+        .says(says)
+        .body(
+            members
+                .into_iter()
+                .chain([optional("note", line(128, "Passport checked."))]),
+        )
+        .answers::<DecidedView>(200, answer, literal!({ "id": 1077, "kycStatus": status }))
+        .errors(&[Code::KycDecided])
 }

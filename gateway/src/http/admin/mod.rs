@@ -14,9 +14,11 @@ mod summary;
 use actix_web::web;
 
 use super::CallerKind::{Open, Operator};
+use super::balances;
 use super::cards as card_doors;
 use super::operator::OperatorCall;
 use super::{DELETE, GET, POST, PUT, Route, readable, route};
+use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
     CreateBalance, CreateCard, DecideKyc, LockCard, ManageOperators, OwnSession, PrintCard, ReadAudit,
     RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, ViewBalances, ViewCards, ViewCustomers,
@@ -27,45 +29,45 @@ use crate::domain::operator::marker;
 /// What operators can call, on the listener for browsers.
 #[rustfmt::skip]
 pub const ADMIN: &[Route] = &[
-    route(POST, "/admin/sessions", Open, || web::to(sessions::create)),
-    route(POST, "/admin/invitations/second-factor", Open, || web::to(invitations::second_factor)),
-    route(POST, "/admin/invitations/accept", Open, || web::to(invitations::accept)),
-    route(POST, "/admin/password-resets", Open, || web::to(invitations::ask_reset)),
-    route(POST, "/admin/password-resets/accept", Open, || web::to(invitations::accept_reset)),
-    readable("/admin/session", Operator(OwnSession), || web::to(sessions::get)),
-    route(DELETE, "/admin/session", Operator(OwnSession), || web::to(sessions::delete)),
+    route(POST, "/admin/sessions", Open, || web::to(sessions::create), sessions::create_doc),
+    route(POST, "/admin/invitations/second-factor", Open, || web::to(invitations::second_factor), invitations::second_factor_doc),
+    route(POST, "/admin/invitations/accept", Open, || web::to(invitations::accept), invitations::accept_doc),
+    route(POST, "/admin/password-resets", Open, || web::to(invitations::ask_reset), invitations::ask_reset_doc),
+    route(POST, "/admin/password-resets/accept", Open, || web::to(invitations::accept_reset), invitations::accept_reset_doc),
+    readable("/admin/session", Operator(OwnSession), || web::to(sessions::get), sessions::get_doc),
+    route(DELETE, "/admin/session", Operator(OwnSession), || web::to(sessions::delete), sessions::delete_doc),
 
-    readable("/admin/operators", Operator(ManageOperators), || web::to(operators::list)),
-    route(POST, "/admin/operators", Operator(ManageOperators), || web::to(operators::invite)),
-    readable("/admin/operators/{operatorId}", Operator(ManageOperators), || web::to(operators::get)),
-    route(PUT, "/admin/operators/{operatorId}/role", Operator(ManageOperators), || web::to(operators::put_role)),
-    route(POST, "/admin/operators/{operatorId}/disable", Operator(ManageOperators), || web::to(operators::disable)),
-    route(POST, "/admin/operators/{operatorId}/enable", Operator(ManageOperators), || web::to(operators::enable)),
-    route(POST, "/admin/operators/{operatorId}/second-factor/reset", Operator(ManageOperators), || web::to(operators::reset_second_factor)),
+    readable("/admin/operators", Operator(ManageOperators), || web::to(operators::list), operators::list_doc),
+    route(POST, "/admin/operators", Operator(ManageOperators), || web::to(operators::invite), operators::invite_doc),
+    readable("/admin/operators/{operatorId}", Operator(ManageOperators), || web::to(operators::get), operators::get_doc),
+    route(PUT, "/admin/operators/{operatorId}/role", Operator(ManageOperators), || web::to(operators::put_role), operators::put_role_doc),
+    route(POST, "/admin/operators/{operatorId}/disable", Operator(ManageOperators), || web::to(operators::disable), operators::disable_doc),
+    route(POST, "/admin/operators/{operatorId}/enable", Operator(ManageOperators), || web::to(operators::enable), operators::enable_doc),
+    route(POST, "/admin/operators/{operatorId}/second-factor/reset", Operator(ManageOperators), || web::to(operators::reset_second_factor), operators::reset_second_factor_doc),
 
-    readable("/admin/customers", Operator(ViewCustomers), || web::to(customers::list)),
-    readable("/admin/customers/{customerId}", Operator(ViewCustomers), || web::to(customers::get)),
-    readable("/admin/customers/{customerId}/installations", Operator(ViewInstallations), || web::to(installations::list)),
-    route(DELETE, "/admin/customers/{customerId}/installations/{installationId}", Operator(RevokeInstallation), || web::to(installations::revoke)),
-    route(POST, "/admin/customers/{customerId}/balances", Operator(CreateBalance), || web::to(customers::create_balance)),
-    readable("/admin/customers/{customerId}/balances", Operator(ViewBalances), || web::to(customers::list_balances)),
-    readable("/admin/customers/{customerId}/balances/{balanceId}", Operator(ViewBalances), || web::to(customers::get_balance)),
-    readable("/admin/summary/balances", Operator(ViewSummary), || web::to(summary::balances)),
+    readable("/admin/customers", Operator(ViewCustomers), || web::to(customers::list), customers::list_doc),
+    readable("/admin/customers/{customerId}", Operator(ViewCustomers), || web::to(customers::get), customers::get_doc),
+    readable("/admin/customers/{customerId}/installations", Operator(ViewInstallations), || web::to(installations::list), installations::list_doc),
+    route(DELETE, "/admin/customers/{customerId}/installations/{installationId}", Operator(RevokeInstallation), || web::to(installations::revoke), installations::revoke_doc),
+    route(POST, "/admin/customers/{customerId}/balances", Operator(CreateBalance), || web::to(customers::create_balance), balances::create_doc),
+    readable("/admin/customers/{customerId}/balances", Operator(ViewBalances), || web::to(customers::list_balances), balances::list_doc),
+    readable("/admin/customers/{customerId}/balances/{balanceId}", Operator(ViewBalances), || web::to(customers::get_balance), balances::get_doc),
+    readable("/admin/summary/balances", Operator(ViewSummary), || web::to(summary::balances), summary::doc),
 
-    readable("/admin/customers/{customerId}/cards", Operator(ViewCards), || web::to(card_doors::list::list::<OperatorCall<marker::ViewCards>>)),
-    route(POST, "/admin/customers/{customerId}/cards/virtual", Operator(CreateCard), || web::to(card_doors::create_virtual::create::<OperatorCall<marker::CreateCard>>)),
-    readable("/admin/cards/{cardId}", Operator(ViewCards), || web::to(cards::get)),
-    route(DELETE, "/admin/cards/{cardId}", Operator(RemoveCard), || web::to(card_doors::remove::remove::<OperatorCall<marker::RemoveCard>>)),
-    route(POST, "/admin/cards/{cardId}/cvv", Operator(ResetCvv), || web::to(cards::reset_cvv)),
-    route(POST, "/admin/cards/{cardId}/print", Operator(PrintCard), || web::to(card_doors::print::print::<OperatorCall<marker::PrintCard>>)),
-    route(POST, "/admin/cards/{cardId}/lock", Operator(LockCard), || web::to(card_doors::lock::lock::<OperatorCall<marker::LockCard>>)),
-    route(POST, "/admin/cards/{cardId}/unlock", Operator(UnlockCard), || web::to(card_doors::unlock::unlock::<OperatorCall<marker::UnlockCard>>)),
+    readable("/admin/customers/{customerId}/cards", Operator(ViewCards), || web::to(card_doors::list::list::<OperatorCall<marker::ViewCards>>), card_doors::list::doc),
+    route(POST, "/admin/customers/{customerId}/cards/virtual", Operator(CreateCard), || web::to(card_doors::create_virtual::create::<OperatorCall<marker::CreateCard>>), || card_doors::create_virtual::doc(Party::Operator)),
+    readable("/admin/cards/{cardId}", Operator(ViewCards), || web::to(cards::get), cards::get_doc),
+    route(DELETE, "/admin/cards/{cardId}", Operator(RemoveCard), || web::to(card_doors::remove::remove::<OperatorCall<marker::RemoveCard>>), card_doors::remove::doc),
+    route(POST, "/admin/cards/{cardId}/cvv", Operator(ResetCvv), || web::to(cards::reset_cvv), cards::reset_cvv_doc),
+    route(POST, "/admin/cards/{cardId}/print", Operator(PrintCard), || web::to(card_doors::print::print::<OperatorCall<marker::PrintCard>>), || card_doors::print::doc(Party::Operator)),
+    route(POST, "/admin/cards/{cardId}/lock", Operator(LockCard), || web::to(card_doors::lock::lock::<OperatorCall<marker::LockCard>>), card_doors::lock::doc),
+    route(POST, "/admin/cards/{cardId}/unlock", Operator(UnlockCard), || web::to(card_doors::unlock::unlock::<OperatorCall<marker::UnlockCard>>), card_doors::unlock::doc),
 
-    readable("/admin/kyc/applications", Operator(DecideKyc), || web::to(kyc::list)),
-    readable("/admin/kyc/applications/{applicationId}", Operator(DecideKyc), || web::to(kyc::get)),
-    route(GET, "/admin/kyc/applications/{applicationId}/documents/{documentId}", Operator(DecideKyc), || web::to(kyc::document)),
-    route(POST, "/admin/kyc/applications/{applicationId}/accept", Operator(DecideKyc), || web::to(kyc::accept)),
-    route(POST, "/admin/kyc/applications/{applicationId}/reject", Operator(DecideKyc), || web::to(kyc::reject)),
+    readable("/admin/kyc/applications", Operator(DecideKyc), || web::to(kyc::list), kyc::list_doc),
+    readable("/admin/kyc/applications/{applicationId}", Operator(DecideKyc), || web::to(kyc::get), kyc::get_doc),
+    route(GET, "/admin/kyc/applications/{applicationId}/documents/{documentId}", Operator(DecideKyc), || web::to(kyc::document), kyc::document_doc),
+    route(POST, "/admin/kyc/applications/{applicationId}/accept", Operator(DecideKyc), || web::to(kyc::accept), || kyc::decide_doc(true)),
+    route(POST, "/admin/kyc/applications/{applicationId}/reject", Operator(DecideKyc), || web::to(kyc::reject), || kyc::decide_doc(false)),
 
-    readable("/admin/audit", Operator(ReadAudit), || web::to(audit::list)),
+    readable("/admin/audit", Operator(ReadAudit), || web::to(audit::list), audit::doc),
 ];

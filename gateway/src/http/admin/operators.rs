@@ -12,9 +12,13 @@ use crate::flows::operators::invite::{Invitation, invite as run_invite};
 use crate::flows::operators::manage::{Change, change};
 use crate::http::answer::{json, send, send_json};
 use crate::http::body::Fields;
+use crate::http::doc::shape::{optional, pattern, required};
+use crate::http::doc::{Doc, Tag, examples, words};
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::store::{idempotency, operators};
+use serde_json::json as literal;
+use utoipa::ToSchema;
 
 const NOT_A_ROLE: Rule = Rule {
     code: "NOT_A_ROLE",
@@ -26,14 +30,17 @@ const NOT_A_PARTNER: Rule = Rule {
 };
 
 /// An operator as Admins, and the operator, are shown it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Operator)]
 pub(super) struct OperatorView<'a> {
     id: i64,
     login: &'a str,
+    #[schema(schema_with = words::roles)]
     role: &'static str,
     /// None: of the platform.
     partner: Option<&'a str>,
+    #[schema(schema_with = words::operator_state)]
     state: &'static str,
 }
 
@@ -145,4 +152,76 @@ async fn run(call: &Managing, request: idempotency::Request, what: Change) -> Re
     let shown = |operator: &Operator| json(StatusCode::OK, &OperatorView::of(operator));
     let by = (call.operator(), &call.stamp());
     send(change(call.services(), &request, by, (id, what), shown).await?)
+}
+
+/// Of `GET /admin/operators`.
+pub(super) fn list_doc() -> Doc {
+    Doc::new(Tag::Operators, "List operators")
+        .says("A partner's Admin sees the partner's operators.")
+        .answers_page::<OperatorView>("A page of operators, oldest first.", examples::operator())
+}
+
+/// Of `GET /admin/operators/{operatorId}`.
+pub(super) fn get_doc() -> Doc {
+    Doc::new(Tag::Operators, "Get an operator")
+        .says("A partner's Admin sees the partner's operators.")
+        .answers::<OperatorView>(200, "The operator.", examples::operator())
+}
+
+/// Of `POST /admin/operators`.
+pub(super) fn invite_doc() -> Doc {
+    let mut invited = examples::operator();
+    if let Some(invited) = invited.as_object_mut() {
+        invited.insert("state".to_owned(), literal!("INVITED"));
+    }
+    let partner = pattern("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "acme")
+        .saying("Without it: of whom the Admin is of.");
+    Doc::new(Tag::Operators, "Invite an operator")
+        .says("A mail with an invitation goes out.")
+        .body([
+            required("login", words::login()),
+            required("role", words::role()),
+            optional("partner", partner),
+        ])
+        .answers::<OperatorView>(201, "The operator, invited.", invited)
+        .errors(&[Code::LoginTaken])
+}
+
+/// Of `PUT /admin/operators/{operatorId}/role`.
+pub(super) fn put_role_doc() -> Doc {
+    changed(
+        "Change an operator's role",
+        "Takes effect with the operator's next request.",
+    )
+    .body([required("role", words::role())])
+    .idempotent()
+    .errors(&[Code::LastAdmin, Code::OperatorDisabled])
+}
+
+/// Of `POST /admin/operators/{operatorId}/disable`.
+pub(super) fn disable_doc() -> Doc {
+    changed("Disable an operator", "Ends the operator's sessions.")
+        .no_members()
+        .errors(&[Code::LastAdmin])
+}
+
+/// Of `POST /admin/operators/{operatorId}/enable`.
+pub(super) fn enable_doc() -> Doc {
+    changed("Enable an operator", "The operator can log in again.").no_members()
+}
+
+/// Of `POST /admin/operators/{operatorId}/second-factor/reset`.
+pub(super) fn reset_second_factor_doc() -> Doc {
+    changed(
+        "Reset an operator's second factor",
+        "The operator is invited anew.",
+    )
+    .no_members()
+    .errors(&[Code::LastAdmin, Code::OperatorDisabled])
+}
+
+fn changed(summary: &'static str, says: &str) -> Doc {
+    Doc::new(Tag::Operators, summary)
+        .says(says)
+        .answers::<OperatorView>(200, "The operator.", examples::operator())
 }

@@ -8,15 +8,18 @@ use crate::domain::operator::marker::ViewSummary;
 use crate::error::Error;
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::send_json;
+use crate::http::doc::{Doc, Tag};
 use crate::http::operator::OperatorCall;
 use crate::store::balances;
+use serde_json::json;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Summaries {
     summaries: Vec<Summary>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Summary {
     currency: &'static str,
     /// The sum of all user balances, in minor units.
@@ -38,4 +41,12 @@ pub(super) async fn balances(call: OperatorCall<ViewSummary>) -> Result<HttpResp
     };
     let summaries = sums.into_iter().map(summary).collect();
     send_json(StatusCode::OK, &Summaries { summaries })
+}
+
+/// Of `GET /admin/summary/balances`.
+pub(super) fn doc() -> Doc {
+    let example = json!({ "summaries": [{ "currency": "EUR", "users": 1_250_000, "wallet": 1_250_000 }] });
+    Doc::new(Tag::Balances, "What all balances are worth")
+        .says("In each currency, over what the operator may know of: *Users* is the sum of user balances, *Wallet* of those and the partners'.")
+        .answers::<Summaries>(200, "The sums.", example)
 }

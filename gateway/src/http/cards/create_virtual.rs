@@ -4,14 +4,18 @@ use actix_web::HttpResponse;
 use shared::ids::IdempotencyKey;
 use shared::problem::FieldError;
 
+use super::shapes;
 use super::{CardCall, body, settle};
 use crate::domain::balance::BalanceId;
 use crate::domain::card::CardName;
+use crate::domain::lock::Party;
 use crate::domain::rule::Rule;
 use crate::error::{Code, Error};
 use crate::flows::cards::create_virtual::{self, CardWish, IssueProof, NewCardBody, NewVirtualCard};
 use crate::http::answer::send;
 use crate::http::body::Fields;
+use crate::http::doc::shape::{integer, optional, required};
+use crate::http::doc::{Doc, Tag, words};
 use crate::http::enc::EncBody;
 
 const KEY_HEADER: &str = "Idempotency-Key";
@@ -77,5 +81,30 @@ fn key_missing() -> FieldError {
         field: KEY_HEADER.into(),
         code: code.into(),
         message: message.into(),
+    }
+}
+
+/// On each channel; an operator's request carries no proof, so an operator is never shown a number.
+pub(in crate::http) fn doc(party: Party) -> Doc {
+    let doc = Doc::new(Tag::Cards, "Create a virtual card")
+        .says(
+            "The user's KYC is accepted and the balance is the user's. The vault draws the number and seals the answer; it \
+             carries the masked number.",
+        )
+        .plain_or_sealed_body([
+            required("balanceId", integer(1, i64::MAX, 1042)),
+            optional("name", words::card_name()),
+        ])
+        .enc()
+        .errors(&[Code::KycRequired, Code::BalanceRequired]);
+    match party {
+        Party::User | Party::Partner => doc
+            .proof_optional()
+            .says(
+                "With a `Holder-Proof` of `op: issue`, which names the request's `Idempotency-Key`, the answer also carries \
+                 `cardNo` and `cvv`.",
+            )
+            .answers_sealed(201, "The card.", shapes::created()),
+        Party::Operator | Party::Processor => doc.answers_sealed(201, "The masked card.", shapes::masked()),
     }
 }

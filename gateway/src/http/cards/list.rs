@@ -8,6 +8,7 @@ use crate::domain::card::{CardId, MaskedCard};
 use crate::error::Error;
 use crate::flows::cards;
 use crate::http::answer::send_json;
+use crate::http::doc::{Doc, Tag, examples};
 use crate::http::page::Page;
 
 pub(in crate::http) async fn list<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
@@ -23,4 +24,10 @@ pub(in crate::http) async fn list<C: CardCall>(call: C) -> Result<HttpResponse, 
         },
     )?;
     send_json(StatusCode::OK, &listed)
+}
+
+pub(in crate::http) fn doc() -> Doc {
+    Doc::new(Tag::Cards, "List cards")
+        .says("Masked; `allowedActions` says what this caller may do with each now. Cards on order are not shown.")
+        .answers_page::<MaskedCard>("A page of cards, oldest first.", examples::masked_card())
 }

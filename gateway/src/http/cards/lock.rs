@@ -3,12 +3,15 @@
 use actix_web::HttpResponse;
 
 use super::{CardCall, card, settle};
+use crate::domain::card::MaskedCard;
 use crate::domain::lock::LockCode;
 use crate::domain::rule::Rule;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::flows::cards;
 use crate::http::answer::send;
 use crate::http::body::Fields;
+use crate::http::doc::shape::required;
+use crate::http::doc::{Doc, Tag, examples, words};
 
 const NOT_A_LOCK_CODE: Rule = Rule {
     code: "NOT_A_LOCK_CODE",
@@ -29,4 +32,16 @@ fn reason(mut fields: Fields) -> Result<LockCode, Error> {
         LockCode::from_number(number).ok_or(NOT_A_LOCK_CODE)
     });
     fields.finish(|| code)
+}
+
+pub(in crate::http) fn doc() -> Doc {
+    Doc::new(Tag::Cards, "Lock a card")
+        .says(
+            "From now on every authorisation is rejected with the action code of the reason. 1, 2, 5 and 8 are final. A \
+             reversible lock may be raised to a final one, never back.",
+        )
+        .body([required("reasonCode", words::reason_code())])
+        .asks_vault()
+        .answers::<MaskedCard>(200, "The card, locked.", examples::locked_card())
+        .errors(&[Code::CardRemoved, Code::LockIrreversible, Code::LockNotYours])
 }

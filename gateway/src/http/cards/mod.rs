@@ -11,6 +11,7 @@ pub(super) mod remove;
 pub(super) mod reset_cvv;
 pub(super) mod reveal;
 pub(super) mod set_pin;
+pub(super) mod shapes;
 pub(super) mod unlock;
 
 use std::ops::Deref;

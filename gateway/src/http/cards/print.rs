@@ -4,12 +4,15 @@
 use actix_web::HttpResponse;
 use shared::jwe::CompactJwe;
 
+use super::shapes;
 use super::{CardCall, body, card, settle};
 use crate::domain::lock::Party;
 use crate::error::{Code, Error};
 use crate::flows::cards::CardCaller;
 use crate::flows::cards::print::{self, Plastic};
 use crate::http::answer::send;
+use crate::http::doc::shape::required;
+use crate::http::doc::{Doc, Tag, words};
 use crate::http::enc::EncBody;
 use crate::services::Services;
 
@@ -43,5 +46,32 @@ fn payload(services: &Services, caller: &CardCaller, body: EncBody) -> Result<Op
             Err(Code::EncryptionRequired.into())
         }
         EncBody::Plain(fields) => body::none(fields).map(|()| None),
+    }
+}
+
+/// On each channel; another address needs the holder's proof, and an operator has none.
+pub(in crate::http) fn doc(party: Party) -> Doc {
+    let doc = Doc::new(Tag::Cards, "Order plastic of a virtual card")
+        .says("Digital First: same number, state and locks, and nothing to activate. Without a body it goes to the user's address on file.")
+        .answers_sealed(201, "The masked card, now `DIGITAL_FIRST`.", shapes::masked())
+        .errors(&[
+            Code::CardOfAnotherIssuer,
+            Code::NotDigitalFirst,
+            Code::CardNotVirtual,
+            Code::AlreadyPrinted,
+            Code::AddressRequired,
+            Code::CardLocked,
+            Code::LockIrreversible,
+            Code::CardNotActive,
+            Code::CardRemoved,
+        ]);
+    match party {
+        Party::User | Party::Partner => doc
+            .says("Another address comes sealed to the vault, under proof of `op: order`.")
+            .sealed_body_or_none([required("deliveryAddress", words::address())])
+            .proof_optional()
+            .errors(&[Code::HolderProofRequired])
+            .enc(),
+        Party::Operator | Party::Processor => doc.no_members().enc(),
     }
 }

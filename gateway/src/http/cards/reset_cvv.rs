@@ -2,10 +2,12 @@
 
 use actix_web::HttpResponse;
 
+use super::shapes;
 use super::{CardCall, body, card, settle};
 use crate::error::{Code, Error};
 use crate::flows::cards;
 use crate::http::answer::send;
+use crate::http::doc::{Doc, Tag};
 use crate::http::enc::EncBody;
 
 pub(in crate::http) async fn reset<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
@@ -25,3 +27,23 @@ pub(in crate::http) async fn reset<C: CardCall>(call: C) -> Result<HttpResponse,
     let services = call.services();
     send(cards::reset_cvv::reset_cvv(services, &caller, &card, recipient, proof, &request, admit).await?)
 }
+
+pub(in crate::http) fn doc() -> Doc {
+    Doc::new(Tag::Cards, "Reset the CVV")
+        .says("Virtual and Digital First cards. Under proof of `op: reset-cvv`; the old CVV is void at once.")
+        .no_members()
+        .enc()
+        .proof_required()
+        .answers_sealed(200, "The new CVV.", shapes::new_cvv())
+        .errors(&REFUSALS)
+}
+
+/// What a card's state can say to a reset.
+pub(in crate::http) const REFUSALS: [Code; 6] = [
+    Code::CardOfAnotherIssuer,
+    Code::CvvNotAvailable,
+    Code::CardLocked,
+    Code::LockIrreversible,
+    Code::CardNotActive,
+    Code::CardRemoved,
+];

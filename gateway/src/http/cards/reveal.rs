@@ -2,10 +2,13 @@
 
 use actix_web::HttpResponse;
 
+use super::shapes;
 use super::{CardCall, card, settle};
+use crate::error::Code;
 use crate::error::Error;
 use crate::flows::cards;
 use crate::http::answer::send;
+use crate::http::doc::{Doc, Tag};
 
 pub(in crate::http) async fn reveal<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
     let enc = call.enc()?;
@@ -14,4 +17,16 @@ pub(in crate::http) async fn reveal<C: CardCall>(call: C) -> Result<HttpResponse
     let proof = call.holder_proof()?;
     call.rates().reveals.check(&caller.user.id)?;
     send(cards::reveal::reveal(call.services(), &caller, &card, enc.public_key, proof).await?)
+}
+
+pub(in crate::http) fn doc() -> Doc {
+    Doc::new(Tag::Cards, "Reveal a card")
+        .says(
+            "Number, expiry and CVV, sealed by the vault to the caller's key, under a proof of `op: reveal` over a nonce of \
+             `POST …/challenge`. The gateway sees none of it.",
+        )
+        .enc()
+        .proof_required()
+        .answers_sealed(200, "The card.", shapes::full())
+        .errors(&[Code::CardLocked, Code::LockIrreversible, Code::CardNotActive, Code::CardRemoved])
 }

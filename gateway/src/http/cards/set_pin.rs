@@ -2,10 +2,13 @@
 
 use actix_web::HttpResponse;
 
+use super::shapes;
 use super::{CardCall, body, card, settle};
 use crate::error::{Code, Error};
 use crate::flows::cards::set_pin::{self, NewPin};
 use crate::http::answer::send;
+use crate::http::doc::shape::{pattern, required};
+use crate::http::doc::{Doc, Tag};
 use crate::http::enc::EncBody;
 
 pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
@@ -28,4 +31,14 @@ pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, E
     };
     let request = call.scoped(request);
     send(set_pin::set_pin(call.services(), &caller, &card, pin, &request).await?)
+}
+
+pub(in crate::http) fn doc() -> Doc {
+    Doc::new(Tag::Cards, "Set the PIN")
+        .says("Physical and Digital First cards. 4 digits, 4 to 12 by the program's setting; sealed to the vault, under proof of `op: set-pin`.")
+        .sealed_body([required("pin", pattern("^[0-9]{4,12}$", "4829").secret())])
+        .enc()
+        .proof_required()
+        .answers_sealed(200, "The PIN is set; the chip learns it with its next transaction.", shapes::pin_set())
+        .errors(&[Code::CardOfAnotherIssuer, Code::PinNotAvailable, Code::CardLocked, Code::LockIrreversible, Code::CardNotActive, Code::CardRemoved])
 }

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 
 use super::answer::send_json;
 use super::caller::UserCall;
+use super::doc::{Doc, Tag, examples};
 use super::profile::ProfileView;
 use super::{balances, holder_challenge, kyc, kyc_documents};
 use crate::error::{Code, Error};
@@ -65,4 +66,11 @@ pub(super) async fn list_balances(call: UserCall) -> Result<HttpResponse, Error>
 /// `GET /customers/me/balances/{balanceId}`
 pub(super) async fn get_balance(call: UserCall) -> Result<HttpResponse, Error> {
     balances::get(call.into_customer()).await
+}
+
+/// Of `GET /customers/me`.
+pub(super) fn me_doc() -> Doc {
+    Doc::new(Tag::Users, "Who am I?")
+        .says("The user of the session, as the partner registered them.")
+        .answers::<ProfileView>(200, "The user.", examples::profile())
 }

@@ -12,11 +12,16 @@ use time::OffsetDateTime;
 use crate::domain::installation::{AppPin, DeviceId};
 use crate::domain::rule::Rule;
 use crate::domain::text::is_line;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::flows::pair_device::{Pairing, pair_device};
 use crate::http::answer::send_json;
 use crate::http::body::Fields;
 use crate::http::caller::OpenCall;
+use crate::http::doc::shape::{enumeration, jwe, line, optional, pattern, required, text};
+use crate::http::doc::{Doc, Tag, words};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 const NOT_A_KEY: Rule = Rule {
     code: "NOT_A_P256_KEY",
@@ -31,25 +36,33 @@ const NOT_A_JWE: Rule = Rule {
     message: "Must be a compact JWE of at most 8 KiB.",
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Pairing)]
 struct PairedView<'a> {
     installation_id: i64,
     session_token: &'a str,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: OffsetDateTime,
     holder_key: HolderKeyView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = HolderKey)]
 struct HolderKeyView {
+    /// RFC 7638.
+    #[schema(value_type = String)]
     thumbprint: Thumbprint,
+    /// `PENDING`: the key waits for its maturity or for two officers; its proofs are refused until then.
+    #[schema(schema_with = key_states)]
     state: KeyState,
     #[serde(
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
+    #[schema(value_type = Option<String>, format = DateTime)]
     matures_at: Option<OffsetDateTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vault_proof: Option<String>,
@@ -110,10 +123,54 @@ fn read(mut fields: Fields, holder_proof: Option<String>) -> Result<Pairing, Err
     })
 }
 
+fn key_states() -> RefOr<Schema> {
+    enumeration(["ACTIVE", "PENDING", "REVOKED"])
+}
+
+/// Of `POST /customers/pair`.
+pub(in crate::http) fn doc() -> Doc {
+    let code = text(16, 32, "7K3M-Q2XW-9D4T-P6HZ").secret();
+    Doc::new(Tag::Sessions, "Pair a device")
+        .says(
+            "Makes the device an installation of the user to whom the code was made out, enrols its key in the vault and opens \
+             a session. Pairing the same device again revokes the former installation and its sessions. The user's first key \
+             is taken as it comes; a further one is active on evidence (`enrolmentProof`, or a `Holder-Proof` by an active \
+             key) and otherwise *pending*.",
+        )
+        .body([
+            required("activationCode", code.saying("From the partner; a user types it.")),
+            required("deviceId", pattern("^[!-~]{1,128}$", "9b1c2f0e-phone")),
+            optional("deviceName", line(64, "Jan's phone")),
+            required("devicePublicKey", words::p256_jwk()),
+            required("appPin", words::app_pin()),
+            optional("enrolmentProof", jwe(MAX_COMPACT_BYTES as u64).saying("What vouches for the key, sealed to the vault.")),
+        ])
+        .proof_optional()
+        .minted_anew()
+        .answers::<PairedView>(
+            201,
+            "The device is paired.",
+            json!({
+                "installationId": 1031, "sessionToken": "ses_Zm9yLXlvdXItZXllcy1vbmx5LW5vdC1mb3ItdGhlaXJz",
+                "expiresAt": "2026-11-26T21:40:00Z",
+                "holderKey": { "thumbprint": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "state": "ACTIVE" },
+            }),
+        )
+        .errors(&[
+            Code::ActivationCodeInvalid,
+            Code::EnrolmentProofInvalid,
+            Code::EnrolmentTicketRequired,
+            Code::HolderKeyRevoked,
+            Code::TooManyHolderKeys,
+            Code::InvalidPayload,
+            Code::CantDecryptPayload,
+            Code::Busy,
+        ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Code;
 
     #[test]
     fn an_enrolment_proof_that_the_vault_would_find_too_large_is_not_passed_on() {

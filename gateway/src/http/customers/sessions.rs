@@ -8,10 +8,14 @@ use time::OffsetDateTime;
 use crate::domain::installation::{AppPin, InstallationId};
 use crate::domain::number::NUMBER_END;
 use crate::domain::rule::Rule;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::flows::log_in::{Login, log_in, log_out, login_challenge};
 use crate::http::answer::send_json;
 use crate::http::caller::{OpenCall, UserCall};
+use crate::http::doc::shape::{JWS_EXAMPLE, required, text};
+use crate::http::doc::{Doc, Tag, words};
+use serde_json::json;
+use utoipa::ToSchema;
 
 const NOT_A_NUMBER: Rule = Rule {
     code: "NOT_AN_ID",
@@ -26,11 +30,13 @@ fn installation(number: i64) -> Result<InstallationId, Rule> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LoginChallenge)]
 struct ChallengeView<'a> {
     challenge: &'a str,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: OffsetDateTime,
 }
 
@@ -48,11 +54,13 @@ pub(in crate::http) async fn challenge(mut call: OpenCall) -> Result<HttpRespons
     send_json(StatusCode::CREATED, &view)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Session)]
 struct SessionView<'a> {
     session_token: &'a str,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: OffsetDateTime,
 }
 
@@ -82,4 +90,37 @@ pub(in crate::http) async fn create(mut call: OpenCall) -> Result<HttpResponse, 
 pub(in crate::http) async fn delete(call: UserCall) -> Result<HttpResponse, Error> {
     log_out(call.services(), call.token_hash()).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Of `POST /customers/sessions/challenge`.
+pub(in crate::http) fn challenge_doc() -> Doc {
+    let example = json!({ "challenge": "bG9naW4tY2hhbGxlbmdlLTI1Ni1yYW5kb20tYml0cw", "expiresAt": "2026-11-26T21:31:00Z" });
+    Doc::new(Tag::Sessions, "A challenge for a login")
+        .says("Also for installations that do not exist, so that nobody learns which do.")
+        .body([required("installationId", words::id())])
+        .minted_anew()
+        .answers::<ChallengeView>(201, "A fresh challenge.", example)
+}
+
+/// Of `POST /customers/sessions`.
+pub(in crate::http) fn create_doc() -> Doc {
+    let example = json!({ "sessionToken": "ses_Zm9yLXlvdXItZXllcy1vbmx5LW5vdC1mb3ItdGhlaXJz", "expiresAt": "2026-11-26T21:40:00Z" });
+    let proof = text(1, 8192, JWS_EXAMPLE);
+    Doc::new(Tag::Sessions, "Log in")
+        .says("With the device's key and the app's PIN. Five wrong PINs in a row stop the installation for a while.")
+        .body([
+            required("installationId", words::id()),
+            required("proof", proof.saying("A JWS by the device's key, ES256, `typ: session-proof+jwt`, over `{challenge, installationId}`.")),
+            required("appPin", words::app_pin()),
+        ])
+        .minted_anew()
+        .answers::<SessionView>(201, "A session, 10 minutes unless configured otherwise.", example)
+        .errors(&[Code::AuthenticationFailed, Code::Busy])
+}
+
+/// Of `DELETE /customers/me/session`.
+pub(in crate::http) fn delete_doc() -> Doc {
+    Doc::new(Tag::Sessions, "Log out")
+        .says("Ends the session by which it is called.")
+        .answers_nothing(204, "The session has ended.")
 }

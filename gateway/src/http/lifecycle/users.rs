@@ -15,10 +15,15 @@ use crate::flows::register_user::{Registration, register_user};
 use crate::flows::set_kyc::{Decision, set_kyc};
 use crate::http::answer::{json, send, send_json};
 use crate::http::caller::PartnerCall;
-use crate::http::kyc::optional_rejection;
+use crate::http::doc::shape::{jws, line, one_of, optional, required};
+use crate::http::doc::{Doc, Tag, examples, words};
+use crate::http::kyc::{optional_rejection, rejection_members};
+use crate::http::person::members;
 use crate::http::person::person;
 use crate::http::profile::ProfileView;
 use crate::store::users;
+use serde_json::json as literal;
+use utoipa::ToSchema;
 
 /// `POST /lifecycle/v1/users` → 201.
 pub(in crate::http) async fn create(mut call: PartnerCall) -> Result<HttpResponse, Error> {
@@ -53,9 +58,11 @@ pub(in crate::http) async fn get(call: PartnerCall) -> Result<HttpResponse, Erro
     send_json(StatusCode::OK, &ProfileView::of(&profile))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KycOutcome)]
 struct KycView {
+    #[schema(schema_with = words::kyc_status)]
     kyc_status: &'static str,
 }
 
@@ -103,11 +110,13 @@ fn label(text: &str) -> Result<String, Rule> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ActivationCode)]
 struct ActivationCodeView<'a> {
     activation_code: &'a str,
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: OffsetDateTime,
 }
 
@@ -144,6 +153,55 @@ fn ticket(text: &str) -> Result<String, Rule> {
     } else {
         Err(NOT_A_TICKET)
     }
+}
+
+/// Of `POST /lifecycle/v1/users`.
+pub(in crate::http) fn create_doc() -> Doc {
+    let mut example = examples::profile();
+    if let Some(example) = example.as_object_mut() {
+        example.insert("kycStatus".to_owned(), literal!("NONE"));
+    }
+    Doc::new(Tag::Users, "Register a user")
+        .says("In the partner's program. `externalId` is the partner's own name for the user, once per partner.")
+        .body(members().into_iter().chain([optional("externalId", words::external_id())]))
+        .asks_vault()
+        .answers::<ProfileView>(201, "The user.", example)
+        .errors(&[Code::ExternalIdTaken])
+}
+
+/// Of `GET /lifecycle/v1/users/{userId}`.
+pub(in crate::http) fn get_doc() -> Doc {
+    Doc::new(Tag::Users, "Get a user")
+        .says("As registered, with the state of KYC.")
+        .answers::<ProfileView>(200, "The user.", examples::profile())
+}
+
+/// Of `PUT /lifecycle/v1/users/{userId}/kyc`.
+pub(in crate::http) fn put_kyc_doc() -> Doc {
+    Doc::new(Tag::Kyc, "Set the outcome of the partner's own KYC")
+        .says("The partner established who the user is, or did not. On `ACCEPTED` a balance in the program's currency comes by itself.")
+        .body(
+            [
+            required("status", one_of(["ACCEPTED", "REJECTED", "IN_PROGRESS"])),
+            required("provider", line(128, "acme-onboarding")),
+            required("reference", line(128, "case-2026-000123")),
+        ]
+        .into_iter()
+        .chain(rejection_members()))
+        .answers::<KycView>(200, "The state.", literal!({ "kycStatus": "ACCEPTED" }))
+        .errors(&[Code::KycNotByPartner])
+}
+
+/// Of `POST /lifecycle/v1/users/{userId}/activation-codes`.
+pub(in crate::http) fn create_code_doc() -> Doc {
+    let example = literal!({ "activationCode": "7K3M-Q2XW-9D4T-P6HZ", "expiresAt": "2026-11-27T21:30:00Z" });
+    let ticket = jws(TICKET_MAX as u64)
+        .saying("The partner's word for the key to come; the vault judges it at pairing.");
+    Doc::new(Tag::Sessions, "Create an activation code")
+        .says("For `POST /customers/pair`. A retry makes a new one and voids the earlier.")
+        .body([optional("enrolmentTicket", ticket)])
+        .minted_anew()
+        .answers::<ActivationCodeView>(201, "The code, once.", example)
 }
 
 #[cfg(test)]
