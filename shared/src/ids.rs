@@ -112,6 +112,10 @@ token!(
     OrderToken, "ord_", "order token"
 );
 token!(
+    /// A batch of orders that a bureau was given.
+    BatchToken, "bat_", "batch token"
+);
+token!(
     /// An operation that waits for a second officer.
     ApprovalToken, "apr_", "approval token"
 );

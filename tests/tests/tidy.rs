@@ -318,7 +318,7 @@ const SECRET_FIELDS: [&str; 17] = [
     "PrivateKey",
 ];
 /// Bodies that must cross the wire, or the records of a secret that is sealed as a whole.
-const SERIALISED: [&str; 2] = ["GiveShare", "ShowShare"];
+const SERIALISED: [&str; 4] = ["GiveShare", "ShowShare", "EmbossedName", "DeliveryAddress"];
 /// Printed only as a part of a value that has a row.
 const WITHIN: [&str; 9] = [
     "CardKek",

@@ -7,7 +7,9 @@ use actix_web::web;
 use tokio::time::interval;
 
 use crate::error::Error;
-use crate::flows::{backup, export, import, notices, pending_keys, purge, retention, rotate, slots, sweep};
+use crate::flows::{
+    backup, export, import, notices, orders, pending_keys, purge, retention, rotate, slots, sweep,
+};
 use crate::open_vault::OpenVault;
 use crate::process::Process;
 use crate::work;
@@ -83,6 +85,9 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     }
     if let Err(error) = notices::forget_acknowledged(vault).await {
         tracing::error!(%error, "old notices are still kept");
+    }
+    if let Err(error) = orders::batch::forget_old(vault).await {
+        tracing::error!(%error, "old batches are still kept");
     }
     if let Err(error) = pending_keys::forget_matured(vault).await {
         tracing::error!(%error, "matured keys are still listed as pending");

@@ -255,7 +255,9 @@ fn meters(event: &Event, program: &Arc<Rules>) -> Vec<Meter> {
     let gateway = || event.caller.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut meters = Vec::new();
     match (event.operation, &event.holder, &event.card) {
-        (Operation::Issue, Some(holder), _) => meters.push(Meter::HolderIssues(holder.clone())),
+        (Operation::Issue | Operation::Order, Some(holder), _) => {
+            meters.push(Meter::HolderIssues(holder.clone()))
+        }
         (Operation::EnrolKey, Some(holder), _) => meters.push(Meter::HolderEnrolments(holder.clone())),
         (Operation::SetPin, _, Some(card)) => meters.push(Meter::CardPinSets(card.clone())),
         // What retention closes, nobody asked for.
@@ -263,6 +265,10 @@ fn meters(event: &Event, program: &Arc<Rules>) -> Vec<Meter> {
             meters.push(Meter::GatewayErasures(gateway()));
         }
         _ => {}
+    }
+    // What the bureau is given nobody reveals: it has a budget of its own.
+    if event.operation == Operation::Personalise {
+        return vec![Meter::BureauEmissions(program.program().name.clone())];
     }
     // An export is bounded by what two officers agreed on.
     if event.emitted && event.operation != Operation::Export {
@@ -284,6 +290,7 @@ fn limit(meter: &Meter, budgets: &Budgets) -> u32 {
         Meter::CardPinSets(_) => budgets.pin_sets_per_card,
         Meter::HolderEnrolments(_) => budgets.enrolments_per_holder,
         Meter::GatewayErasures(_) => budgets.erasures_per_gateway,
+        Meter::BureauEmissions(_) => budgets.emissions_per_bureau,
         Meter::ProcessorFailures(_) => PROCESSOR_FAILURES_PER_HOUR,
     }
 }

@@ -1,7 +1,9 @@
 //! Randomness from the operating system, in the shapes that the vault draws.
 
 use ring::rand::{SecureRandom, SystemRandom};
-use shared::ids::{ApprovalToken, BackupToken, CardToken, HolderToken, JobToken, Nonce, OrderToken};
+use shared::ids::{
+    ApprovalToken, BackupToken, BatchToken, CardToken, HolderToken, JobToken, Nonce, OrderToken,
+};
 
 use crate::domain::bin_range::BinRange;
 use crate::domain::cvv::Cvv;
@@ -89,6 +91,14 @@ impl Random {
     /// No randomness.
     pub fn order_token(&self) -> Result<OrderToken, Error> {
         self.until_some(OrderToken::from_random)
+    }
+
+    /// A batch token.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn batch_token(&self) -> Result<BatchToken, Error> {
+        self.until_some(BatchToken::from_random)
     }
 
     /// An approval token.

@@ -280,7 +280,9 @@ impl<'a, 't> Tx<'a, 't> {
     /// # Errors
     /// The record is too large, or the store cannot be read.
     pub fn put<R: Record>(&mut self, record: &R) -> Result<(), Error> {
-        let plain = serde_json::to_vec(record).map_err(|error| Error::Internal(error.to_string()))?;
+        // Some records hold what is personal.
+        let plain = serde_json::to_vec(record).map(Zeroizing::new);
+        let plain = plain.map_err(|error| Error::Internal(error.to_string()))?;
         let key = record.key();
         let sealed = self
             .keyring

@@ -294,6 +294,55 @@ impl CardDesk<'_> {
         self.open(answer, 201, Some(&proof))
     }
 
+    /// What an order of a physical card holds, sealed to the vault.
+    ///
+    /// # Errors
+    /// When the vault's key does not hold.
+    pub async fn seal_order(&self, balance: u64, name: &str, address: &Value) -> Result<String> {
+        let order = json!({ "balanceId": balance, "embossedName": name, "deliveryAddress": address });
+        self.vault_key().await?.seal(&order)
+    }
+
+    /// Orders a physical card under proof.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn order_physical(&self, balance: u64, name: &str, address: &Value) -> Result<Opened> {
+        let (key, payload) = (random_id()?, self.seal_order(balance, name, address).await?);
+        let proof = HolderProof::new("order", &key, &self.holder_nonce().await?, self.receiving)?;
+        let proof = proof.over(&payload);
+        let signed = proof.sign(self.signer)?;
+        let answer = self.order_physical_with(&key, &payload, Some(&signed)).await?;
+        self.open(answer, 201, Some(&proof))
+    }
+
+    /// An order with any payload and any proof, or none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn order_physical_with(&self, key: &str, payload: &str, proof: Option<&str>) -> Result<Answer> {
+        let call = self.call(Method::POST, "/cards/physical").idempotency_key(key);
+        with_proof(call.enc_sealed(self.receiving, payload), proof)
+            .send()
+            .await
+    }
+
+    /// Activates a physical card.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn activate(&self, card: &Card) -> Result<Answer> {
+        self.post(&format!("/cards/{}/activate", card.id))?.send().await
+    }
+
+    /// Orders of plastic.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn orders(&self) -> Result<Answer> {
+        self.call(Method::GET, "/cards/orders").send().await
+    }
+
     /// Sets the PIN: sealed to the attested key of the vault, under proof.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! the same parts, bent by hand.
 
 mod auditor;
+mod bureau;
 mod card_desk;
 mod credentials;
 mod document;
@@ -18,6 +19,7 @@ mod tlog;
 mod witness;
 
 pub use auditor::{AuditReport, Auditor};
+pub use bureau::Bureau;
 pub use card_desk::{Card, CardDesk, Opened};
 pub use credentials::Credentials;
 pub use document::SampleDocument;

@@ -185,6 +185,15 @@ impl Operator {
         }
     }
 
+    /// A `POST` of what is sealed to the vault.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn post_sealed(&self, path: &str, payload: &str) -> Result<Answer> {
+        let call = self.call(Method::POST, path).enc_sealed(&self.receiving, payload);
+        call.idempotency_key(&random_id()?).send().await
+    }
+
     /// Opens a sealed answer of that status.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub struct Layout {
     pub operators_key: PathBuf,
     /// The key under which the gateway seals documents of KYC applications.
     pub documents_key: PathBuf,
+    /// The bureau's own key, to which batches are sealed.
+    pub bureau_key: PathBuf,
     /// The vault's log: JSON lines.
     pub vault_log: PathBuf,
     /// The gateway's log: JSON lines.
@@ -62,6 +64,7 @@ impl Layout {
             gateway_data: root.join("gateway-data"),
             operators_key: root.join("operators.key"),
             documents_key: root.join("documents.key"),
+            bureau_key: root.join("bureau.key"),
             vault_log: root.join("vault.log"),
             gateway_log: root.join("gateway.log"),
             clock: root.join("clock"),

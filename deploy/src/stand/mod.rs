@@ -2,6 +2,7 @@
 //! bring it up. Nothing is waited for by sleeping a fixed time; every start ends in an answer or in a sentence.
 
 mod binaries;
+mod bureau;
 mod ceremony;
 mod config;
 mod layout;
@@ -60,7 +61,7 @@ impl Stand {
     ///
     /// # Errors
     /// When the directory is not empty, or the vault refuses to initialise.
-    pub async fn prepare(options: StandOptions) -> Result<Self> {
+    pub async fn prepare(mut options: StandOptions) -> Result<Self> {
         let layout = Layout::at(&options.dir)?;
         let wanted = DevOptions {
             partners: options.further_partners.clone(),
@@ -68,6 +69,9 @@ impl Stand {
         };
         let certificates = DevSet::create(&layout.certificates, &wanted, &Clock::System)?;
         let ports = options.ports.resolve()?;
+        if options.program.bureau.is_some() && options.program.bureau_key.is_none() {
+            options.program.bureau_key = Some(bureau::make_key(&layout.bureau_key)?);
+        }
         let stand = Self {
             options,
             layout,

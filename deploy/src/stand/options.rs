@@ -89,6 +89,7 @@ impl StandOptions {
             pin_sets_per_card: WIDE,
             enrolments_per_holder: WIDE,
             erasures_per_gateway: WIDE,
+            emissions_per_bureau: WIDE,
         };
         Ok(Self {
             dir: dir.to_owned(),
@@ -139,6 +140,8 @@ pub fn demo_program() -> Result<Program> {
         partner: PARTNER.to_owned(),
         processor: PROCESSOR.to_owned(),
         bureau: Some(BUREAU.to_owned()),
+        // Made with the stand.
+        bureau_key: None,
         currency: Currency::EUR,
         bin: "999900".to_owned(),
         validity_months: 36,
@@ -164,5 +167,6 @@ fn demo_budgets() -> Budgets {
         pin_sets_per_card: 60,
         enrolments_per_holder: 20,
         erasures_per_gateway: CARDS * USERS,
+        emissions_per_bureau: CARDS * USERS,
     }
 }

@@ -1,7 +1,9 @@
 //! Orders of plastic as the gateway follows them: the bureau tells the vault, and the vault tells us.
 
+use serde::{Deserialize, Serialize};
 use shared::ids::OrderToken;
 use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
 
 use super::card::CardId;
 
@@ -103,4 +105,82 @@ pub struct Order {
     pub changed_at: OffsetDateTime,
     /// When it was seen that the bureau is late with its confirmation. It stays after a late confirmation.
     pub overdue_at: Option<OffsetDateTime>,
+}
+
+/// How far plastic is, as everybody who sees the card is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The order.
+    #[schema(value_type = String, example = "ord_k3vq7m2ax5tnd4wz6hyb2cpgfe")]
+    pub order: OrderToken,
+    /// `PRINT` or `PHYSICAL`.
+    pub kind: String,
+    /// `ORDERED`, `IN_PRODUCTION`, `CONFIRMED`, `SHIPPED`, `RETURNED` or `FAILED`.
+    pub state: String,
+    /// When it was placed, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub placed_at: OffsetDateTime,
+    /// When it came to its state, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub changed_at: OffsetDateTime,
+    /// Whether the bureau was late to confirm it.
+    pub overdue: bool,
+    /// Who carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// The carrier's name for the letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking_reference: Option<String>,
+    /// Why it came back or will not come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<&Order> for Delivery {
+    fn from(order: &Order) -> Self {
+        let (carrier, tracking_reference, reason) = match &order.state {
+            OrderState::Ordered | OrderState::InProduction | OrderState::Confirmed => (None, None, None),
+            OrderState::Shipped {
+                carrier,
+                tracking_reference,
+            } => (carrier.clone(), tracking_reference.clone(), None),
+            OrderState::Returned { reason } | OrderState::Failed { reason } => {
+                (None, None, Some(reason.clone()))
+            }
+        };
+        Self {
+            order: order.token.clone(),
+            kind: order.kind.as_str().to_owned(),
+            state: order.state.as_str().to_owned(),
+            placed_at: order.placed_at,
+            changed_at: order.changed_at,
+            overdue: order.overdue_at.is_some(),
+            carrier,
+            tracking_reference,
+            reason,
+        }
+    }
+}
+
+/// An order with its card's number, as partners and operators are shown it: also of a card that its user does not see yet.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownOrder {
+    /// The card.
+    pub card_id: i64,
+    /// How far it is.
+    #[serde(flatten)]
+    pub delivery: Delivery,
+}
+
+impl From<&Order> for ShownOrder {
+    fn from(order: &Order) -> Self {
+        Self {
+            card_id: order.card.0,
+            delivery: Delivery::from(order),
+        }
+    }
 }

@@ -3,17 +3,14 @@
 //! What callers are told stands in the table; what only the operator may know is the `cause`, which the door writes to the
 //! log once, under the request's trace.
 
+mod reasons;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use shared::problem::{FieldError, Problem, TraceId};
-
-use crate::clients::vault::{Refusal, VaultError};
-use crate::domain::card::CardRefusal;
-use crate::domain::lock::LockRefusal;
-use crate::store::StoreError;
 
 /// What callers branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -112,6 +109,14 @@ pub enum Code {
     CardNotAccepted,
     /// Plastic of the card was ordered before.
     AlreadyPrinted,
+    /// Only a physical card is activated.
+    CardNotPhysical,
+    /// The card is in use already.
+    AlreadyActive,
+    /// The card's plastic came back, or will not come.
+    CardReturned,
+    /// The program has no personalisation bureau.
+    NoBureau,
     /// The program takes keys by the partner's ticket only.
     EnrolmentTicketRequired,
     /// The key was revoked.
@@ -150,7 +155,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 68] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -198,6 +203,10 @@ impl Code {
         Self::CardAlreadyTokenised,
         Self::CardNotAccepted,
         Self::AlreadyPrinted,
+        Self::CardNotPhysical,
+        Self::AlreadyActive,
+        Self::CardReturned,
+        Self::NoBureau,
         Self::EnrolmentTicketRequired,
         Self::HolderKeyRevoked,
         Self::TooManyHolderKeys,
@@ -270,6 +279,10 @@ impl Code {
             Self::CardAlreadyTokenised => (S::CONFLICT, "CARD_ALREADY_TOKENISED", "The card is known already, and not as this one."),
             Self::CardNotAccepted => (S::UNPROCESSABLE_ENTITY, "CARD_NOT_ACCEPTED", "The card is not one that this partner may bring in."),
             Self::AlreadyPrinted => (S::CONFLICT, "ALREADY_PRINTED", "Plastic of this card was ordered before."),
+            Self::CardNotPhysical => (S::CONFLICT, "CARD_NOT_PHYSICAL", "Only a physical card is activated."),
+            Self::AlreadyActive => (S::CONFLICT, "ALREADY_ACTIVE", "The card is active already."),
+            Self::CardReturned => (S::CONFLICT, "CARD_RETURNED", "The card's plastic came back or will not come."),
+            Self::NoBureau => (S::CONFLICT, "NO_BUREAU", "The program has no personalisation bureau."),
             Self::EnrolmentTicketRequired => (S::CONFLICT, "ENROLMENT_TICKET_REQUIRED", "The program takes keys by the partner's ticket only."),
             Self::HolderKeyRevoked => (S::CONFLICT, "HOLDER_KEY_REVOKED", "This key was revoked and cannot come back."),
             Self::TooManyHolderKeys => (S::CONFLICT, "TOO_MANY_HOLDER_KEYS", "The user has as many keys as are allowed."),
@@ -408,86 +421,6 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) => Self::from(Code::StoreUnavailable).retry_after(1),
-            StoreError::Corrupt(_) | StoreError::Duplicate | StoreError::Database(_) => {
-                Self::from(Code::Internal)
-            }
-        }
-        .caused_by(error.to_string())
-    }
-}
-
-/// `STATE_REFUSED` is not told to callers: a flow that says `refuse` replaces it by its own verdict.
-impl From<VaultError> for Error {
-    fn from(error: VaultError) -> Self {
-        let may_have_acted = !error.left_no_effect();
-        let mut told = match error {
-            VaultError::Refused(refusal) => Self::from(refusal),
-            VaultError::Unavailable {
-                retry_after_seconds,
-                reason,
-                ..
-            } => Self::from(Code::VaultUnavailable)
-                .retry_after(retry_after_seconds)
-                .caused_by(reason),
-            VaultError::NotTaken(what) | VaultError::Protocol(what) => Self::internal(what),
-        };
-        told.0.vault_may_have_acted = may_have_acted;
-        told
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let code = match refusal {
-            Refusal::HolderProofRequired => Code::HolderProofRequired,
-            Refusal::HolderProofInvalid => Code::HolderProofInvalid,
-            Refusal::HolderKeyPending => Code::HolderKeyPending,
-            Refusal::EnrolmentProofInvalid => Code::EnrolmentProofInvalid,
-            Refusal::EnrolmentTicketRequired => Code::EnrolmentTicketRequired,
-            Refusal::HolderKeyRevoked => Code::HolderKeyRevoked,
-            Refusal::TooManyHolderKeys => Code::TooManyHolderKeys,
-            Refusal::InvalidPayload => Code::InvalidPayload,
-            Refusal::CantDecryptPayload => Code::CantDecryptPayload,
-            Refusal::InvalidPublicKey => Code::InvalidPublicKey,
-            Refusal::EncryptionRequired => Code::EncryptionRequired,
-            Refusal::ValidationFailed(fields) => return Self::invalid(fields),
-            Refusal::LockIrreversible => Code::LockIrreversible,
-            Refusal::CardRemoved => Code::CardRemoved,
-            Refusal::AlreadyPrinted => Code::AlreadyPrinted,
-            Refusal::NotDigitalFirst => Code::NotDigitalFirst,
-            Refusal::TooManyRequests { retry_after_seconds } => return Self::too_many(retry_after_seconds),
-            Refusal::StateRefused => {
-                return Self::internal("the vault refused a state that was not put to it");
-            }
-        };
-        Self::from(code)
-    }
-}
-
-impl From<CardRefusal> for Error {
-    fn from(refusal: CardRefusal) -> Self {
-        Self::from(match refusal {
-            CardRefusal::NotShown => Code::NotFound,
-            CardRefusal::Removed => Code::CardRemoved,
-            CardRefusal::Inactive => Code::CardNotActive,
-            CardRefusal::Locked => Code::CardLocked,
-            CardRefusal::NotLocked => Code::CardNotLocked,
-            CardRefusal::Lock(LockRefusal::Irreversible) => Code::LockIrreversible,
-            CardRefusal::Lock(LockRefusal::NotYours) => Code::LockNotYours,
-            CardRefusal::NotDigitalFirst => Code::NotDigitalFirst,
-            CardRefusal::NotVirtual => Code::CardNotVirtual,
-            CardRefusal::AlreadyPrinted => Code::AlreadyPrinted,
-            CardRefusal::PinNotAvailable => Code::PinNotAvailable,
-            CardRefusal::CvvNotAvailable => Code::CvvNotAvailable,
-            CardRefusal::OfAnotherIssuer => Code::CardOfAnotherIssuer,
-        })
     }
 }
 

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::row::{get, named, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::card::CardId;
-use crate::domain::order::{CONFIRM_WITHIN, Order, OrderKind, OrderState};
+use crate::domain::order::{CONFIRM_WITHIN, Delivery, Order, OrderKind, OrderState};
 use crate::domain::user::UserId;
 
 fn of_row(row: &AnyRow) -> Result<Order, StoreError> {
@@ -65,6 +65,24 @@ pub async fn insert(
     .bind(millis(placed_at + CONFIRM_WITHIN))
     .execute(&mut **tx)
     .await?;
+    match find(tx, token).await? {
+        Some(order) => show(tx, &order).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes with the card how far its plastic is, unless a newer order is what is shown.
+async fn show(tx: &mut Tx, order: &Order) -> Result<(), StoreError> {
+    let text = serde_json::to_string(&Delivery::from(order)).map_err(|_| StoreError::Corrupt("delivery"))?;
+    sqlx::query(
+        "UPDATE cards SET delivery = $2 WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM orders AS newer \
+         WHERE newer.card_id = $1 AND newer.id > (SELECT id FROM orders WHERE token = $3))",
+    )
+    .bind(order.card.0)
+    .bind(text)
+    .bind(order.token.as_str())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
@@ -112,9 +130,9 @@ pub async fn set_state(
             (None, None, Some(reason.as_str()))
         }
     };
-    sqlx::query(
+    let row = sqlx::query(
         "UPDATE orders SET state = $2, carrier = $3, tracking_reference = $4, reason = $5, changed_at = $6, \
-         confirm_by = CASE WHEN $7 = 1 THEN confirm_by ELSE NULL END WHERE token = $1",
+         confirm_by = CASE WHEN $7 = 1 THEN confirm_by ELSE NULL END WHERE token = $1 RETURNING *",
     )
     .bind(token.as_str())
     .bind(state.as_str())
@@ -123,9 +141,9 @@ pub async fn set_state(
     .bind(reason)
     .bind(millis(at))
     .bind(i64::from(state.waits_for_confirmation()))
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    show(tx, &of_row(&row)?).await
 }
 
 /// Marks orders that the bureau should have confirmed by now, oldest first, each once; at most `most`.
@@ -141,7 +159,11 @@ pub async fn mark_overdue(tx: &mut Tx, now: OffsetDateTime, most: i64) -> Result
     .bind(most)
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter().map(of_row).collect()
+    let late: Vec<Order> = rows.iter().map(of_row).collect::<Result<_, _>>()?;
+    for order in &late {
+        show(tx, order).await?;
+    }
+    Ok(late)
 }
 
 /// The newest order of a card.

@@ -10,6 +10,7 @@ use crate::ids::{ApprovalToken, CardToken, HolderToken, JobToken, ProgramName, S
 use crate::money::Currency;
 use crate::mtls::identity::Identity;
 use crate::mtls::peer::SpkiThumbprint;
+use crate::public_key::PublicKey;
 use crate::thumbprint::Thumbprint;
 
 /// Whether the vault holds its keys.
@@ -80,6 +81,9 @@ pub struct Program {
     /// The personalisation bureau.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bureau: Option<String>,
+    /// The bureau's key, RSA of 2048 bits and more or P-256: batches are sealed to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bureau_key: Option<PublicKey>,
     /// Currency of the program's balances.
     pub currency: Currency,
     /// 6 to 12 leading digits under which cards are issued.
@@ -145,6 +149,14 @@ pub struct Budgets {
     pub enrolments_per_holder: u32,
     /// Cards erased through one gateway.
     pub erasures_per_gateway: u32,
+    /// Cards given to the program's bureau.
+    #[serde(default = "bureau_emissions")]
+    pub emissions_per_bureau: u32,
+}
+
+/// What programs from before there was this budget have.
+const fn bureau_emissions() -> u32 {
+    1_000
 }
 
 /// A registered person or party: a certificate alone grants nothing.

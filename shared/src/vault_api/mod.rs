@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod keys;
 pub mod notices;
 pub mod paths;
+pub mod plastic;
 pub mod processor;
 pub mod reports;
 pub mod slots;

@@ -1,8 +1,12 @@
 //! Where the vault's operations are. The text after each name says which role may call it.
 
-use crate::ids::{ApprovalToken, CardToken, HolderToken, JobToken, SlotName};
+use crate::ids::{ApprovalToken, BatchToken, CardToken, HolderToken, JobToken, OrderToken, SlotName};
 use crate::thumbprint::Thumbprint;
 
+/// `POST`, bureaus: make a batch of what waits.
+pub const BATCHES: &str = "/v1/bureau/batches";
+/// `GET`, officers and auditors: orders that the bureau has not confirmed, `?hours=` the fewest since they were placed.
+pub const WAITING_ORDERS: &str = "/v1/orders/waiting";
 /// `GET`, gateway: what happened without the gateway, `?after=&limit=&wait=`; waits for news.
 pub const NOTICES: &str = "/v1/notices";
 /// `POST`, gateway: everything up to an index was applied.
@@ -211,4 +215,51 @@ pub fn lock_finally(token: &CardToken) -> String {
 #[must_use]
 pub fn erase(token: &CardToken) -> String {
     card(token, "erase")
+}
+
+/// `GET`, bureaus: a batch again, byte for byte.
+#[must_use]
+pub fn batch(batch: &BatchToken) -> String {
+    format!("{BATCHES}/{batch}")
+}
+
+/// A path below one order.
+fn bureau_order(order: &OrderToken, verb: &str) -> String {
+    format!("/v1/bureau/orders/{order}/{verb}")
+}
+
+/// `POST`, bureaus: the plastic is made.
+#[must_use]
+pub fn confirm_order(order: &OrderToken) -> String {
+    bureau_order(order, "confirm")
+}
+
+/// `POST`, bureaus: the plastic was handed to the carrier.
+#[must_use]
+pub fn ship_order(order: &OrderToken) -> String {
+    bureau_order(order, "ship")
+}
+
+/// `POST`, bureaus: the plastic will not come.
+#[must_use]
+pub fn fail_order(order: &OrderToken) -> String {
+    bureau_order(order, "fail")
+}
+
+/// `POST`, bureaus: the plastic came back.
+#[must_use]
+pub fn return_order(order: &OrderToken) -> String {
+    bureau_order(order, "return")
+}
+
+/// `POST`, gateway: judge the proof and open the payload of an order of a physical card, without ordering it.
+#[must_use]
+pub fn open_order_payload(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/order-payload")
+}
+
+/// `POST`, gateway: order a physical card.
+#[must_use]
+pub fn order(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/physical-cards")
 }

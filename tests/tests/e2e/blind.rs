@@ -28,6 +28,8 @@ use crate::raw::RawConnection;
 
 /// A PIN that occurs nowhere by chance.
 const PIN: &str = "730195826447";
+/// What is embossed, as it stands on the plastic.
+const EMBOSSED: &str = "CANARY LOVELACE";
 /// Another, of a request that is under way while the vault's memory is searched.
 const PIN_UNDER_WAY: &str = "846207593162";
 /// Longer than a connection may rest.
@@ -147,6 +149,8 @@ async fn blind(database: Database) -> Result<()> {
         control.hits.iter().any(|hits| *hits > 0),
         "the search found not even the masked number"
     );
+    // Its question for notices rests at the vault's door as long as it lives.
+    pair.stand.stop_gateway().await?;
     the_vault_forgets(&pair, &needles).await?;
     pair.stand.stop().await?;
     let layout = pair.stand.layout();
@@ -246,6 +250,8 @@ async fn drive(pair: &Pair) -> Result<(Vec<FullCard>, String)> {
         let address =
             json!({ "line1": "Canary Street 1", "city": "Warsaw", "postalCode": "00-001", "country": "PL" });
         desk.print_to(&card, &address).await?;
+        desk.order_physical(desk.first_balance().await?, EMBOSSED, &address)
+            .await?;
         let phone = phone.cards();
         let new = phone.reset_cvv(&card).await?.text("cvv")?;
         let full = cards.last().context("a card was created")?.clone();
@@ -260,6 +266,23 @@ async fn drive(pair: &Pair) -> Result<(Vec<FullCard>, String)> {
         desk.list().await?.expect(200)?;
         desk.lock(&card, 7).await?.expect(200)?;
         desk.unlock(&card).await?.expect(200)?;
+    }
+    // The bureau's batches: its lines are card data too.
+    let lines = pair.stand.bureau()?.take_all("demo-eur").await?;
+    ensure!(lines.len() == 4, "{} orders", lines.len());
+    for line in lines {
+        let text = |name: &str| {
+            line.get(name)
+                .and_then(serde_json::Value::as_str)
+                .map(str::to_owned)
+        };
+        let (pan, exp) = (
+            text("cardNo").context("no number")?,
+            text("exp").context("no expiry")?,
+        );
+        if let Some(cvv) = text("cvv2") {
+            cards.push(FullCard { pan, exp, cvv });
+        }
     }
     Ok((cards, mask))
 }
@@ -279,7 +302,7 @@ async fn malformed(pair: &Pair, card: &FullCard) -> Result<()> {
 
 /// What must not be found. Three digits occur everywhere; a CVV counts where it stands as one.
 fn needles(cards: &[FullCard]) -> Vec<String> {
-    let mut needles = vec![PIN.to_owned(), "Canary Street".to_owned()];
+    let mut needles = vec![PIN.to_owned(), "Canary Street".to_owned(), EMBOSSED.to_owned()];
     for card in cards {
         let spaced: Vec<_> = card
             .pan

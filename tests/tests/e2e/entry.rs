@@ -30,6 +30,8 @@ fn filled(path: &str) -> String {
         ("{holder}", token("hld_")),
         ("{approval}", token("apr_")),
         ("{job}", token("job_")),
+        ("{batch}", token("bat_")),
+        ("{order}", token("ord_")),
         ("{key}", "A".repeat(43)),
         ("{slot}", "a".repeat(8)),
     ];

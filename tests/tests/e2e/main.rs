@@ -25,6 +25,7 @@ mod officer;
 mod operators;
 mod outage;
 mod pair;
+mod plastic;
 mod processes;
 mod proofs;
 mod raw;

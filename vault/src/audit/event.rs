@@ -44,6 +44,16 @@ pub enum Operation {
     ResetCvvUnseen,
     /// Plastic was ordered.
     Print,
+    /// A physical card was ordered.
+    Order,
+    /// What waits was given to the bureau as a batch.
+    MakeBatch,
+    /// The bureau fetched a batch again.
+    FetchBatch,
+    /// A card's data was sealed to the bureau, in a batch.
+    Personalise,
+    /// The bureau said how far an order is.
+    ChangeOrder,
     /// A PIN was set.
     SetPin,
     /// The PIN try counter was cleared.

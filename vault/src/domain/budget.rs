@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use shared::ids::{CardToken, HolderToken};
+use shared::ids::{CardToken, HolderToken, ProgramName};
 
 /// Seconds of a budget's window.
 const WINDOW_SECONDS: i64 = 3600;
@@ -37,6 +37,8 @@ pub enum Meter {
     HolderEnrolments(HolderToken),
     /// Cards were erased through one gateway.
     GatewayErasures(String),
+    /// Cards of one program were given to its bureau.
+    BureauEmissions(ProgramName),
     /// Comparisons asked for by one processor failed.
     ProcessorFailures(String),
 }
@@ -54,6 +56,7 @@ impl Meter {
             Self::CardPinSets(_) => "card-pin-sets",
             Self::HolderEnrolments(_) => "holder-enrolments",
             Self::GatewayErasures(_) => "gateway-erasures",
+            Self::BureauEmissions(_) => "bureau-emissions",
             Self::ProcessorFailures(_) => "processor-failures",
         }
     }

@@ -26,6 +26,9 @@ pub enum InvalidProgram {
     /// Less than an hour.
     #[error("a pending key matures after an hour at the earliest")]
     Maturing,
+    /// A key of nobody.
+    #[error("a key of the bureau needs a bureau")]
+    BureauKey,
     /// A program's partner was to change.
     #[error("the partner of a program is fixed")]
     PartnerFixed,
@@ -60,6 +63,9 @@ impl Rules {
         }
         if matches!(program.enrolment, EnrolmentPolicy::MaturesAfter { hours: 0 }) {
             return Err(InvalidProgram::Maturing);
+        }
+        if program.bureau_key.is_some() && program.bureau.is_none() {
+            return Err(InvalidProgram::BureauKey);
         }
         for other in others {
             if other.program.name == program.name {
@@ -104,7 +110,8 @@ pub(crate) mod tests {
             name: name.parse().unwrap(),
             partner: "partner".to_owned(),
             processor: "processor".to_owned(),
-            bureau: None,
+            bureau: Some("bureau".to_owned()),
+            bureau_key: None,
             currency: Currency::EUR,
             bin: bin.to_owned(),
             validity_months: 36,
@@ -122,6 +129,7 @@ pub(crate) mod tests {
                 pin_sets_per_card: 2,
                 enrolments_per_holder: 5,
                 erasures_per_gateway: 10,
+                emissions_per_bureau: 100,
             },
         }
     }

@@ -12,7 +12,7 @@ use crate::audit::event::{Event, Outcome};
 use crate::domain::card::{Card, Standing};
 use crate::error::Error;
 use crate::open_vault::OpenVault;
-use crate::records::Record;
+use crate::records::{Record, Tx};
 use crate::store::Tree;
 
 /// When a closed card's secrets are due. Keyed by time, so that the sweeper reads no more than it needs.
@@ -43,6 +43,22 @@ impl Erasure {
     }
 }
 
+/// Closes a card in a transaction; a closed one stays as it is.
+///
+/// # Errors
+/// The store's.
+pub fn close(tx: &mut Tx<'_, '_>, card: &mut Card, due: i64) -> Result<(), Error> {
+    card.standing = card.standing.close(due);
+    if matches!(card.standing, Standing::Closed { destroy_at, .. } if destroy_at == due) {
+        tx.put(&Erasure {
+            due,
+            card: card.token.clone(),
+        })?;
+        tx.put(card)?;
+    }
+    Ok(())
+}
+
 /// Closes a card. A closed one stays as it is, and no budget is charged for asking again.
 ///
 /// # Errors
@@ -66,16 +82,9 @@ pub async fn erase(
     let due = vault
         .now()
         .saturating_add(vault.surroundings.retention.grace_seconds);
-    let work = move |tx: &mut crate::records::Tx<'_, '_>, _: &mut Event| {
+    let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         let mut card: Card = tx.get(&card_key(&token))?.ok_or(Error::NotFound("card"))?;
-        card.standing = card.standing.close(due);
-        if matches!(card.standing, Standing::Closed { destroy_at, .. } if destroy_at == due) {
-            tx.put(&Erasure {
-                due,
-                card: token.clone(),
-            })?;
-            tx.put(&card)?;
-        }
+        close(tx, &mut card, due)?;
         Ok(CardStanding {
             standing: card.standing.name(),
             card: token,

@@ -17,6 +17,8 @@ pub mod lock_finally;
 pub mod lookup;
 pub mod new_card;
 pub mod notices;
+pub mod order_card;
+pub mod orders;
 pub mod pending_keys;
 pub mod print;
 pub mod prove;

@@ -69,6 +69,13 @@ impl NewCard {
         })
     }
 
+    /// Plastic from the start: a PIN can be set, and plastic is not ordered a second time.
+    #[must_use]
+    pub fn of_plastic(mut self) -> Self {
+        self.card.plastic = true;
+        self
+    }
+
     /// The card as it will be stored.
     #[must_use]
     pub const fn card(&self) -> &Card {

@@ -5,43 +5,24 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use shared::ids::{CardToken, IdempotencyKey, OrderToken};
+use serde::Deserialize;
+use shared::ids::{CardToken, IdempotencyKey};
 use shared::jwe::BodyHash;
 use shared::jws::holder_proof::Op;
 use shared::mtls::identity::Identity;
-use shared::vault_api::cards::{Destination, PostalAddress, PrintCard, SealedAnswer};
+use shared::vault_api::cards::{Destination, PrintCard, SealedAnswer};
+use shared::vault_api::plastic::OrderKind;
 
 use super::answer::Answer;
 use super::lookup::CardContext;
+use super::orders::{OrderRecord, place as place_order, refused};
 use super::prove::Permit;
 use crate::audit::event::{Assurance, Event, Operation};
+use crate::domain::order::OrderState;
+use crate::domain::plastic::DeliveryAddress;
 use crate::error::Error;
 use crate::idempotency::Slot;
 use crate::open_vault::OpenVault;
-use crate::records::Record;
-use crate::store::Tree;
-
-/// An order as the bureau will get it.
-#[derive(Serialize, Deserialize)]
-pub struct OrderRecord {
-    /// Its token.
-    pub order: OrderToken,
-    /// The card.
-    pub card: CardToken,
-    /// Where it goes.
-    pub address: PostalAddress,
-    /// Unix seconds.
-    pub placed_at: i64,
-}
-
-impl Record for OrderRecord {
-    const TREE: Tree = Tree::Orders;
-    fn key(&self) -> Vec<u8> {
-        self.order.as_str().as_bytes().to_vec()
-    }
-}
 
 /// Places the order.
 ///
@@ -65,7 +46,7 @@ pub async fn print(
         Some(permit) => vault.spend(permit).await?,
         None => Assurance::Asserted,
     });
-    let address = address(vault, &request.destination).await?;
+    address(vault, &request.destination).await?;
     if request.refuse {
         return Err(Error::StateRefused);
     }
@@ -76,18 +57,7 @@ pub async fn print(
         ));
     }
     context.describe(&mut event);
-    let attempt = async || {
-        place(
-            vault,
-            event.clone(),
-            &token,
-            &slot,
-            &request,
-            permit.as_ref(),
-            &address,
-        )
-        .await
-    };
+    let attempt = async || place(vault, event.clone(), &token, &slot, &request, permit.as_ref()).await;
     vault.attempt(Some((&slot, &event)), attempt).await
 }
 
@@ -130,57 +100,22 @@ fn judge(vault: &OpenVault, context: &CardContext, request: &PrintCard) -> Resul
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AddressPayload {
-    delivery_address: Map<String, Value>,
+    delivery_address: DeliveryAddress,
 }
 
-async fn address(vault: &OpenVault, destination: &Destination) -> Result<PostalAddress, Error> {
+/// Read at each try: what is personal is not copied about.
+async fn address(vault: &OpenVault, destination: &Destination) -> Result<DeliveryAddress, Error> {
     let address = match destination {
-        Destination::OnFile { address } => address.clone(),
+        Destination::OnFile { address } => address.clone().into(),
         Destination::Sealed { payload } => {
             let plain = vault.open_payload(payload).await?;
+            // serde's own words may repeat what was in the payload.
             let shape = |_| Error::InvalidPayload("not {deliveryAddress}".into());
             let payload: AddressPayload = serde_json::from_slice(&plain).map_err(shape)?;
-            let address = Value::Object(payload.delivery_address);
-            serde_json::from_value(address).map_err(shape)?
+            payload.delivery_address
         }
     };
-    check(&address)?;
-    Ok(address)
-}
-
-fn check(address: &PostalAddress) -> Result<(), Error> {
-    let refused = |field, message: &'static str| {
-        Err(Error::Validation {
-            field,
-            code: "INVALID",
-            message: message.into(),
-        })
-    };
-    let fits = |text: &str, most| {
-        (1..=most).contains(&text.trim().chars().count()) && !text.contains(char::is_control)
-    };
-    if !fits(&address.line1, 100) || !address.line2.as_deref().is_none_or(|line| fits(line, 100)) {
-        return refused(
-            "deliveryAddress.line1",
-            "each address line has 1 to 100 characters",
-        );
-    }
-    if !fits(&address.city, 100) {
-        return refused("deliveryAddress.city", "the city has 1 to 100 characters");
-    }
-    if !fits(&address.postal_code, 16) {
-        return refused(
-            "deliveryAddress.postalCode",
-            "the postal code has 1 to 16 characters",
-        );
-    }
-    if address.country.len() != 2 || !address.country.bytes().all(|b| b.is_ascii_uppercase()) {
-        return refused(
-            "deliveryAddress.country",
-            "the country is two capitals (ISO 3166-1 alpha-2)",
-        );
-    }
-    Ok(())
+    address.checked().map_err(refused)
 }
 
 async fn place(
@@ -190,8 +125,8 @@ async fn place(
     slot: &Slot,
     request: &PrintCard,
     permit: Option<&Permit>,
-    address: &PostalAddress,
 ) -> Result<SealedAnswer, Error> {
+    let address = address(vault, &request.destination).await?;
     let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
     if stored.record.plastic {
@@ -212,7 +147,10 @@ async fn place(
     let order = OrderRecord {
         order: vault.surroundings.random.order_token()?,
         card: token.clone(),
-        address: address.clone(),
+        kind: OrderKind::Print,
+        state: OrderState::Ordered,
+        embossed_name: None,
+        address: Some(address),
         placed_at: vault.now(),
     };
     event.note = Some(order.order.to_string());
@@ -229,7 +167,7 @@ async fn place(
         if !tx.is_unchanged(&stored)? {
             return Err(Error::Raced);
         }
-        tx.put(&order)?;
+        place_order(tx, &order, &card.program)?;
         tx.put(&card)?;
         answer.audit_index = tx.audit_index();
         slot.remember(tx, &answer)?;

@@ -78,6 +78,12 @@ impl Permission for ForProcessors {
     const ROLES: &'static [Role] = &[Role::Processor];
 }
 
+/// Personalisation bureaus.
+pub struct ForBureaus;
+impl Permission for ForBureaus {
+    const ROLES: &'static [Role] = &[Role::Bureau];
+}
+
 /// The gateway and officers: erasing.
 pub struct ForGatewayAndOfficers;
 impl Permission for ForGatewayAndOfficers {

@@ -9,6 +9,7 @@ use shared::vault_api::cards::{
     PrintCard, ProvenOperation, ResetCvvUnseen, SealedAnswer, SetPin,
 };
 use shared::vault_api::holders::{Challenge, CreateChallenge};
+use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
 
 use super::call::{Call, ForGateway, ForGatewayAndOfficers, Permission};
 use crate::audit::event::{Event, Operation};
@@ -62,6 +63,36 @@ pub(super) async fn issue(mut call: Call<ForGateway>) -> HttpResponse {
         vault
             .audited(event, async |event| {
                 flows::issue::issue(vault, event, caller, holder, &key, request).await
+            })
+            .await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::CREATED, result)
+}
+
+pub(super) async fn open_order_payload(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<OrderPayload, Error> {
+        let request: OpenOrderPayload = call.json().await?;
+        let (event, holder) = holder_event(call, Operation::OpenIssuePayload, &request.actor)?;
+        let vault = &call.vault;
+        vault
+            .audited(event, async |event| {
+                flows::order_card::open_payload(vault, event, holder, request).await
+            })
+            .await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn order(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<OrderedCard, Error> {
+        let (key, request) = (call.idempotency_key()?, call.json::<OrderCard>().await?);
+        let (event, holder) = holder_event(call, Operation::Order, &request.actor)?;
+        let (vault, caller) = (&call.vault, &call.caller);
+        vault
+            .audited(event, async |event| {
+                flows::order_card::order(vault, event, caller, holder, &key, request).await
             })
             .await
     }

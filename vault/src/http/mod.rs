@@ -3,6 +3,7 @@
 //! answers 503. While it is locked, metrics open to any auditor's certificate: the register cannot be read then.
 
 mod bulk;
+mod bureau;
 mod call;
 mod cards;
 mod governance;
@@ -27,8 +28,8 @@ use shared::vault_api::paths;
 pub use self::measure::measure;
 
 use self::call::{
-    ForAnyone, ForAuditors, ForGateway, ForGatewayAndOfficers, ForOfficers, ForOverseers, ForProcessors,
-    Permission, problem,
+    ForAnyone, ForAuditors, ForBureaus, ForGateway, ForGatewayAndOfficers, ForOfficers, ForOverseers,
+    ForProcessors, Permission, problem,
 };
 use self::trace::trace_of;
 use crate::error::Error;
@@ -78,7 +79,7 @@ fn door<P: Permission>(
 #[must_use]
 #[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         door::<ForAnyone>(Method::GET, paths::HEALTH, || web::get().to(standing::health), "Liveness").while_locked(),
         door::<ForAnyone>(Method::GET, paths::STATUS, || web::get().to(standing::status), "Locked or unlocked").while_locked(),
         door::<ForAnyone>(Method::GET, paths::OPENAPI, || web::get().to(openapi::document), "This document").while_locked(),
@@ -116,6 +117,9 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/issue-payload", || web::post().to(cards::open_issue_payload), "Open the payload of a request to create a card"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/cards", || web::post().to(cards::issue), "Issue a card"),
 
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/order-payload", || web::post().to(cards::open_order_payload), "Open the payload of an order of a physical card"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/physical-cards", || web::post().to(cards::order), "Order a physical card"),
+
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/challenges", || web::post().to(cards::challenge), "Challenge for operations on a card"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/reveal", || web::post().to(cards::reveal), "Full card data, sealed to a proven holder"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/cvv", || web::post().to(cards::reset_cvv), "New CVV, sealed to a proven holder"),
@@ -125,9 +129,6 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/pin-tries/clear", || web::post().to(cards::clear_pin_tries), "Clear the PIN try counter"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/final-lock", || web::post().to(cards::lock_finally), "Lock a card for good"),
         door::<ForGatewayAndOfficers>(Method::POST, "/v1/cards/{card}/erase", || web::post().to(cards::erase), "Close a card and destroy its secrets"),
-
-        door::<ForGateway>(Method::GET, paths::NOTICES, || web::get().to(notices::read), "What happened without the gateway, from an index on; waits for news"),
-        door::<ForGateway>(Method::POST, paths::ACKNOWLEDGE_NOTICES, || web::post().to(notices::acknowledge), "Everything up to an index was applied"),
 
         door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
         door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
@@ -142,6 +143,25 @@ pub fn routes() -> Vec<Route> {
         door::<ForOverseers>(Method::GET, paths::AUDIT_CHECKPOINT, || web::get().to(readings::audit_checkpoint), "A signed checkpoint of the audit log"),
         door::<ForOverseers>(Method::GET, paths::AUDIT_INCLUSION, || web::get().to(readings::audit_inclusion), "That an event is in the log of a size"),
         door::<ForOverseers>(Method::GET, paths::AUDIT_CONSISTENCY, || web::get().to(readings::audit_consistency), "That the log of one size begins with that of another"),
+    ];
+    routes.extend(of_plastic());
+    routes
+}
+
+/// The bureau's doors, and those through which the gateway hears what happened there.
+#[rustfmt::skip]
+fn of_plastic() -> Vec<Route> {
+    vec![
+        door::<ForGateway>(Method::GET, paths::NOTICES, || web::get().to(notices::read), "What happened without the gateway, from an index on; waits for news"),
+        door::<ForGateway>(Method::POST, paths::ACKNOWLEDGE_NOTICES, || web::post().to(notices::acknowledge), "Everything up to an index was applied"),
+
+        door::<ForBureaus>(Method::POST, paths::BATCHES, || web::post().to(bureau::make), "A batch of what waits, sealed to the bureau"),
+        door::<ForBureaus>(Method::GET, "/v1/bureau/batches/{batch}", || web::get().to(bureau::fetch), "A batch again, byte for byte"),
+        door::<ForBureaus>(Method::POST, "/v1/bureau/orders/{order}/confirm", || web::post().to(bureau::confirm), "The plastic is made"),
+        door::<ForBureaus>(Method::POST, "/v1/bureau/orders/{order}/ship", || web::post().to(bureau::ship), "The plastic was handed to the carrier"),
+        door::<ForBureaus>(Method::POST, "/v1/bureau/orders/{order}/fail", || web::post().to(bureau::fail), "The plastic will not come"),
+        door::<ForBureaus>(Method::POST, "/v1/bureau/orders/{order}/return", || web::post().to(bureau::come_back), "The plastic came back"),
+        door::<ForOverseers>(Method::GET, paths::WAITING_ORDERS, || web::get().to(bureau::waiting), "Orders that the bureau has not confirmed"),
     ]
 }
 

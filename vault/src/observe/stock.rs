@@ -7,7 +7,7 @@ use shared::vault_api::jobs::Job;
 
 use super::page::Page;
 use crate::flows::backup::BackupRecord;
-use crate::flows::pending_keys;
+use crate::flows::{orders, pending_keys};
 use crate::keys::header::{KeyHeader, KeyState};
 use crate::open_vault::{OpenVault, Surroundings};
 use crate::store::{Store, Tree};
@@ -202,6 +202,18 @@ pub(super) fn waiting(page: &mut Page, vault: &OpenVault) {
             "pending_holder_keys",
             "Holder keys that wait to mature or for two officers",
             pending.len(),
+        );
+    }
+    if let Ok((waiting, late)) = orders::waiting::count(vault) {
+        page.gauge(
+            "orders_unconfirmed",
+            "Orders of plastic that the bureau has not confirmed",
+            waiting,
+        );
+        page.gauge(
+            "orders_late",
+            "Orders of plastic that the bureau has not confirmed within 48 hours",
+            late,
         );
     }
     let store = &vault.surroundings.store;

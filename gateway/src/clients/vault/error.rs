@@ -74,6 +74,8 @@ pub enum Refusal {
     CardRemoved,
     /// Plastic of the card was ordered before.
     AlreadyPrinted,
+    /// The program has no personalisation bureau.
+    NoBureau,
     /// The card's program has no plastic for virtual cards.
     NotDigitalFirst,
     /// A budget of the vault is used up.
@@ -127,6 +129,7 @@ impl VaultError {
             (409, "CARD_REMOVED") => Refusal::CardRemoved,
             (409, "ALREADY_PRINTED") => Refusal::AlreadyPrinted,
             (409, "NOT_DIGITAL_FIRST") => Refusal::NotDigitalFirst,
+            (409, "NO_BUREAU") => Refusal::NoBureau,
             (409, STATE_REFUSED) => Refusal::StateRefused,
             (429, _) => Refusal::TooManyRequests { retry_after_seconds },
             // The key did something else before: what that was is not known here.
@@ -214,6 +217,7 @@ mod tests {
             (409, "CARD_REMOVED", Refusal::CardRemoved),
             (409, "ALREADY_PRINTED", Refusal::AlreadyPrinted),
             (409, "NOT_DIGITAL_FIRST", Refusal::NotDigitalFirst),
+            (409, "NO_BUREAU", Refusal::NoBureau),
             (409, "STATE_REFUSED", Refusal::StateRefused),
             (
                 429,

@@ -14,6 +14,7 @@ use shared::vault_api::holders::{
 use shared::vault_api::keys::VaultKeys;
 use shared::vault_api::notices::{AcknowledgeNotices, NoticePage, NoticesAcknowledged};
 use shared::vault_api::paths;
+use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
 
 use super::{VaultClient, VaultError};
 
@@ -133,6 +134,28 @@ impl VaultClient {
         request: &IssueCard,
     ) -> Result<IssuedCard, VaultError> {
         self.post(&paths::issue(holder), key, request, StatusCode::CREATED)
+            .await
+    }
+
+    /// Judges proof and payload of an order of a physical card, and opens the payload; changes nothing.
+    pub async fn open_order_payload(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &OpenOrderPayload,
+    ) -> Result<OrderPayload, VaultError> {
+        self.post(&paths::open_order_payload(holder), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Orders a physical card.
+    pub async fn order_card(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &OrderCard,
+    ) -> Result<OrderedCard, VaultError> {
+        self.post(&paths::order(holder), key, request, StatusCode::CREATED)
             .await
     }
 

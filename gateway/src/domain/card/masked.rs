@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Action, Card, CardName, CardRules, NewCard, Standing};
 use crate::domain::lock::{Lock, Party};
+use crate::domain::order::Delivery;
 
 /// The whole wire form.
 #[derive(Serialize, ToSchema)]
@@ -22,6 +23,9 @@ pub struct MaskedCard<'a> {
     /// The last day on which the card is valid.
     #[schema(format = Date, example = "2029-11-30")]
     exp: String,
+    /// How far its plastic is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'a Delivery>,
 }
 
 impl<'a> MaskedCard<'a> {
@@ -33,6 +37,7 @@ impl<'a> MaskedCard<'a> {
             token: card.token.as_str(),
             masked_card_no: card.masked.as_str(),
             exp: card.exp.to_string(),
+            delivery: card.delivery.as_ref(),
         }
     }
 }
@@ -83,6 +88,18 @@ impl<'a> OwnMembers<'a> {
             card.name.as_ref(),
             card.created_at,
             (NewCard::STANDING, viewer, rules),
+        )
+    }
+
+    /// Of a physical card that the vault is asked to order: its order is on its way, and nothing can be done with it.
+    #[must_use]
+    pub fn of_ordered(card: &'a NewCard, viewer: Party, rules: CardRules) -> Self {
+        let id = (card.id.0, card.balance.0);
+        Self::new(
+            id,
+            card.name.as_ref(),
+            card.created_at,
+            (NewCard::ORDERED, viewer, rules),
         )
     }
 

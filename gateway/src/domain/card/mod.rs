@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::balance::BalanceId;
 use super::lock::{LiftPolicy, Lock, LockRefusal, Party};
+use super::order::Delivery;
 use super::user::UserId;
 pub use masked::{MaskedCard, OwnMembers};
 pub use name::CardName;
@@ -129,6 +130,8 @@ pub enum Action {
     Print,
     /// A PIN.
     SetPin,
+    /// Taking a physical card into use.
+    Activate,
     /// A lock, or a harder one.
     Lock,
     /// Lifting the lock.
@@ -139,11 +142,12 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order in which `allowedActions` lists them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Reveal,
         Self::ResetCvv,
         Self::Print,
         Self::SetPin,
+        Self::Activate,
         Self::Lock,
         Self::Unlock,
         Self::Remove,
@@ -157,13 +161,14 @@ impl Action {
             Self::ResetCvv => "RESET_CVV",
             Self::Print => "PRINT",
             Self::SetPin => "SET_PIN",
+            Self::Activate => "ACTIVATE",
             Self::Lock => "LOCK",
             Self::Unlock => "UNLOCK",
             Self::Remove => "REMOVE",
         }
     }
 
-    /// Whether the contract has a door for this action and this party (capability matrix, rows 3 to 7, 10 and 11; the
+    /// Whether the contract has a door for this action and this party (capability matrix, rows 3 to 7 and 10 to 12; the
     /// partner removes over the life-cycle paths).
     #[must_use]
     pub const fn is_offered_to(self, party: Party) -> bool {
@@ -171,11 +176,11 @@ impl Action {
             (Self::Lock | Self::Unlock, _) => true,
             (Self::Reveal, Party::User | Party::Partner)
             | (Self::ResetCvv, Party::User | Party::Operator)
-            | (Self::Print | Self::Remove, Party::User | Party::Partner | Party::Operator)
+            | (Self::Print | Self::Activate | Self::Remove, Party::User | Party::Partner | Party::Operator)
             | (Self::SetPin, Party::User) => true,
             (Self::Reveal, Party::Operator | Party::Processor)
             | (Self::ResetCvv, Party::Partner | Party::Processor)
-            | (Self::Print | Self::Remove, Party::Processor)
+            | (Self::Print | Self::Activate | Self::Remove, Party::Processor)
             | (Self::SetPin, Party::Partner | Party::Operator | Party::Processor) => false,
         }
     }
@@ -226,6 +231,12 @@ pub enum CardRefusal {
     /// 409 `PIN_NOT_AVAILABLE`.
     #[error("a card without plastic has no PIN")]
     PinNotAvailable,
+    /// 409 `CARD_NOT_PHYSICAL`.
+    #[error("only a physical card is activated")]
+    NotPhysical,
+    /// 409 `ALREADY_ACTIVE`.
+    #[error("the card is active already")]
+    AlreadyActive,
     /// 409 `CVV_NOT_AVAILABLE`.
     #[error("the CVV of a physical card is printed on it")]
     CvvNotAvailable,
@@ -266,9 +277,11 @@ pub struct Card {
     pub name: Option<CardName>,
     /// When it was created, UTC.
     pub created_at: OffsetDateTime,
+    /// How far its plastic is, if any was ordered. Kept by the store with the order.
+    pub delivery: Option<Delivery>,
 }
 
-/// A virtual card that the vault has yet to give a number.
+/// A card that the vault has yet to give a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCard {
     /// The number that the card will have here.
@@ -288,6 +301,13 @@ impl NewCard {
     pub const STANDING: Standing = Standing {
         kind: CardType::Virtual,
         state: CardState::Active,
+        origin: CardOrigin::Issued,
+    };
+
+    /// Physical cards are nobody's until the bureau has made them.
+    pub const ORDERED: Standing = Standing {
+        kind: CardType::Physical,
+        state: CardState::Ordered,
         origin: CardOrigin::Issued,
     };
 
@@ -311,6 +331,16 @@ impl NewCard {
             exp,
             name,
             created_at,
+            delivery: None,
+        }
+    }
+
+    /// The card that was ordered as plastic, with what the vault made for it.
+    #[must_use]
+    pub fn ordered(self, token: CardToken, masked: MaskedPan, exp: Expiry) -> Card {
+        Card {
+            standing: Self::ORDERED,
+            ..self.issued(token, masked, exp)
         }
     }
 }
@@ -335,6 +365,10 @@ impl Standing {
             (Action::Print, _) if !rules.digital_first => Err(CardRefusal::NotDigitalFirst),
             (Action::Print, CardType::Physical) => Err(CardRefusal::NotVirtual),
             (Action::Print, CardType::DigitalFirst) => Err(CardRefusal::AlreadyPrinted),
+            (Action::Activate, CardType::Virtual | CardType::DigitalFirst) => Err(CardRefusal::NotPhysical),
+            (Action::Activate, CardType::Physical) if self.state == CardState::Active => {
+                Err(CardRefusal::AlreadyActive)
+            }
             (Action::SetPin, CardType::Virtual) => Err(CardRefusal::PinNotAvailable),
             (Action::ResetCvv, CardType::Physical) => Err(CardRefusal::CvvNotAvailable),
             (
@@ -342,6 +376,7 @@ impl Standing {
                 | Action::ResetCvv
                 | Action::Print
                 | Action::SetPin
+                | Action::Activate
                 | Action::Lock
                 | Action::Unlock
                 | Action::Remove,
@@ -397,7 +432,7 @@ fn while_inactive(action: Action) -> Result<(), CardRefusal> {
     match action {
         Action::Reveal | Action::ResetCvv | Action::Print | Action::SetPin => Err(CardRefusal::Inactive),
         Action::Unlock => Err(CardRefusal::NotLocked),
-        Action::Lock | Action::Remove => Ok(()),
+        Action::Activate | Action::Lock | Action::Remove => Ok(()),
     }
 }
 
@@ -408,6 +443,7 @@ fn while_active(action: Action) -> Result<(), CardRefusal> {
         | Action::ResetCvv
         | Action::Print
         | Action::SetPin
+        | Action::Activate
         | Action::Lock
         | Action::Remove => Ok(()),
     }
@@ -418,12 +454,17 @@ fn while_active(action: Action) -> Result<(), CardRefusal> {
 fn while_locked(action: Action, lock: Lock, by: Party, rules: CardRules) -> Result<(), CardRefusal> {
     match action {
         Action::Remove => Ok(()),
-        Action::Reveal | Action::ResetCvv | Action::SetPin | Action::Lock | Action::Print
+        Action::Reveal
+        | Action::ResetCvv
+        | Action::SetPin
+        | Action::Activate
+        | Action::Lock
+        | Action::Print
             if lock.code.is_irreversible() =>
         {
             Err(LockRefusal::Irreversible.into())
         }
-        Action::Print => Err(CardRefusal::Locked),
+        Action::Print | Action::Activate => Err(CardRefusal::Locked),
         Action::Reveal | Action::ResetCvv | Action::SetPin | Action::Lock => Ok(()),
         Action::Unlock => lock.may_lift(by, rules.lifting).map_err(CardRefusal::from),
     }

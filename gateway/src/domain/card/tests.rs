@@ -224,6 +224,26 @@ fn plastic_is_ordered_once_for_an_active_virtual_card_of_a_digital_first_program
 }
 
 #[test]
+fn a_physical_card_is_activated_once_and_no_other() {
+    on_everything(|card, party, rules| {
+        let expected = match (card.state, card.kind) {
+            (CardState::Ordered, _) => Err(CardRefusal::NotShown),
+            (CardState::Removed, _) => Err(CardRefusal::Removed),
+            (CardState::Locked { lock, .. }, _) if lock.code.is_irreversible() => {
+                Err(LockRefusal::Irreversible.into())
+            }
+            (CardState::Locked { .. }, _) => Err(CardRefusal::Locked),
+            (CardState::Inactive | CardState::Active, CardType::Virtual | CardType::DigitalFirst) => {
+                Err(CardRefusal::NotPhysical)
+            }
+            (CardState::Active, CardType::Physical) => Err(CardRefusal::AlreadyActive),
+            (CardState::Inactive, CardType::Physical) => Ok(()),
+        };
+        assert_eq!(card.permits(Action::Activate, party, rules), expected, "{card:?}");
+    });
+}
+
+#[test]
 fn a_pin_needs_plastic_and_a_new_cvv_a_card_without_a_printed_one() {
     on_everything(|card, party, rules| {
         let usable = card.permits(Action::Reveal, party, rules).is_ok();
@@ -266,6 +286,7 @@ fn each_party_is_offered_what_the_capability_matrix_gives_it() {
             "RESET_CVV",
             "PRINT",
             "SET_PIN",
+            "ACTIVATE",
             "LOCK",
             "UNLOCK",
             "REMOVE"
@@ -273,11 +294,11 @@ fn each_party_is_offered_what_the_capability_matrix_gives_it() {
     );
     assert_eq!(
         offered(Party::Partner),
-        ["REVEAL", "PRINT", "LOCK", "UNLOCK", "REMOVE"]
+        ["REVEAL", "PRINT", "ACTIVATE", "LOCK", "UNLOCK", "REMOVE"]
     );
     assert_eq!(
         offered(Party::Operator),
-        ["RESET_CVV", "PRINT", "LOCK", "UNLOCK", "REMOVE"]
+        ["RESET_CVV", "PRINT", "ACTIVATE", "LOCK", "UNLOCK", "REMOVE"]
     );
     assert_eq!(offered(Party::Processor), ["LOCK", "UNLOCK"]);
 }
@@ -347,7 +368,7 @@ fn a_masked_card_has_the_members_of_the_contract() {
     card.standing.state = state;
     let masked = serde_json::to_string(&MaskedCard::of(&card, Party::User, RULES[0])).unwrap();
     let expected = [
-        r#"{"id":1001,"type":"VIRTUAL","state":"LOCKED","name":"Groceries","balanceId":1003,"#,
+        r#"{"id":1001,"type":"VIRTUAL","state":"LOCKED","origin":"ISSUED","name":"Groceries","balanceId":1003,"#,
         r#""lock":{"reasonCode":7,"reason":"Suspected fraud","actionCode":1002,"irreversible":false,"#,
         r#""placedBy":"USER","#,
         r#""placedAt":"2026-11-23T12:00:00Z"},"allowedActions":["REVEAL","RESET_CVV","LOCK","UNLOCK","REMOVE"],"#,

@@ -37,6 +37,10 @@ pub enum Permission {
     ResetCvv,
     /// Order plastic of a virtual card (row 10).
     PrintCard,
+    /// Order a physical card (row 8).
+    OrderCard,
+    /// Activate a physical card (row 12).
+    ActivateCard,
     /// View and decide KYC applications (row 14).
     DecideKyc,
     /// Create a balance (row 16).
@@ -49,7 +53,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::OwnSession,
         Self::ManageOperators,
         Self::ReadAudit,
@@ -63,6 +67,8 @@ impl Permission {
         Self::RemoveCard,
         Self::ResetCvv,
         Self::PrintCard,
+        Self::OrderCard,
+        Self::ActivateCard,
         Self::DecideKyc,
         Self::CreateBalance,
         Self::ViewBalances,
@@ -84,6 +90,8 @@ impl Permission {
             | Self::UnlockCard
             | Self::ResetCvv
             | Self::PrintCard
+            | Self::OrderCard
+            | Self::ActivateCard
             | Self::CreateBalance
             | Self::ViewBalances
             | Self::ViewSummary => ALL_ROLES,
@@ -116,6 +124,8 @@ impl Permission {
             Self::RemoveCard => "REMOVE_CARD",
             Self::ResetCvv => "RESET_CVV",
             Self::PrintCard => "PRINT_CARD",
+            Self::OrderCard => "ORDER_CARD",
+            Self::ActivateCard => "ACTIVATE_CARD",
             Self::DecideKyc => "DECIDE_KYC",
             Self::CreateBalance => "CREATE_BALANCE",
             Self::ViewBalances => "VIEW_BALANCES",
@@ -146,6 +156,6 @@ pub mod marker {
 
     markers! {
         OwnSession ManageOperators ReadAudit ViewCustomers ViewCards ViewInstallations RevokeInstallation CreateCard
-        LockCard UnlockCard RemoveCard ResetCvv PrintCard DecideKyc CreateBalance ViewBalances ViewSummary
+        LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard DecideKyc CreateBalance ViewBalances ViewSummary
     }
 }

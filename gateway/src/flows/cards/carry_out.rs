@@ -5,21 +5,20 @@
 //! same key, so the vault acts once; the row is struck off in the transaction that writes the effect, so it is written once.
 
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
+use shared::vault_api::plastic::OrderedCard;
 
 use super::answers::VaultsWord;
-use super::{answers, rules_for, rules_of};
+use super::{answers, plastic, rules_for, rules_of};
 use crate::clients::vault::{Refusal, VaultError};
-use crate::domain::card::{Card, CardId, CardState, CardType, NewCard, Standing};
+use crate::domain::card::{Card, CardId, CardState, NewCard, Standing};
 use crate::domain::lock::Lock;
-use crate::domain::order::OrderKind;
 use crate::error::{Code, Error};
 use crate::flows::attempt::Attempt;
-use crate::flows::notices;
 use crate::services::Services;
 use crate::store::audit::{self, Outcome};
 use crate::store::card_requests::{CardRequest, Task};
 use crate::store::idempotency::{self, Answer};
-use crate::store::{StoreError, Tx, card_requests, cards, orders, users};
+use crate::store::{StoreError, Tx, card_requests, cards, users};
 
 /// Why work was not done.
 enum Failed {
@@ -44,6 +43,7 @@ impl From<VaultError> for Failed {
 /// What the vault has done.
 enum Done {
     Issued { card: NewCard, issued: IssuedCard },
+    Ordered { card: NewCard, ordered: OrderedCard },
     Printed(SealedAnswer),
     Locked(Lock),
     Removed,
@@ -86,6 +86,11 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
             let issued = vault.issue(key, issue.holder(), issue.call()).await?;
             Ok(Done::Issued { card, issued })
         }
+        Task::Order(order) => {
+            let card = order.card(work.card)?;
+            let ordered = vault.order_card(key, order.holder(), order.call()).await?;
+            Ok(Done::Ordered { card, ordered })
+        }
         Task::Print(print) => Ok(Done::Printed(vault.print(key, &print.card, &print.call).await?)),
         Task::Lock(lock) => {
             let placed = lock.lock()?;
@@ -126,7 +131,8 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
     let ours = card_requests::strike(&mut tx, work.id).await?;
     let outcome = match done {
         Done::Issued { card, issued } => issued_card(&mut tx, card, issued).await?,
-        Done::Printed(sealed) => printed(services, &mut tx, work.card, sealed).await?,
+        Done::Ordered { card, ordered } => plastic::ordered(services, &mut tx, card, ordered).await?,
+        Done::Printed(sealed) => plastic::printed(services, &mut tx, work.card, sealed).await?,
         Done::Locked(lock) => locked(services, &mut tx, ours, work, lock).await?,
         Done::Removed => removed(&mut tx, work.card).await?,
     };
@@ -151,7 +157,7 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
 
 /// The outcome of an effect within its transaction: the outer error is the machine's, and nothing of it is kept; the inner
 /// one is the client's answer. An effect that is there is not written again.
-type Effect = Result<Result<Answer, Error>, Error>;
+pub(super) type Effect = Result<Result<Answer, Error>, Error>;
 
 async fn issued_card(tx: &mut Tx, card: NewCard, issued: IssuedCard) -> Effect {
     let IssuedCard {
@@ -166,31 +172,6 @@ async fn issued_card(tx: &mut Tx, card: NewCard, issued: IssuedCard) -> Effect {
         .ok_or_else(|| Error::internal("the vault issued a card without the answer it was asked for"))?;
     if cards::take(tx, card.id).await?.is_none() {
         cards::insert(tx, &card.issued(token, masked_card_no, exp)).await?;
-    }
-    let word = VaultsWord {
-        vault_proof,
-        audit_index,
-    };
-    Ok(answers::sealed_created(&payload, word))
-}
-
-async fn printed(services: &Services, tx: &mut Tx, id: CardId, sealed: SealedAnswer) -> Effect {
-    let SealedAnswer {
-        payload,
-        vault_proof,
-        order,
-        audit_index,
-    } = sealed;
-    let order = order.ok_or_else(|| Error::internal("the vault placed an order without a token"))?;
-    let card = taken(tx, id).await?;
-    if orders::find(tx, &order).await?.is_none() {
-        let standing = Standing {
-            kind: CardType::DigitalFirst,
-            ..card.standing
-        };
-        cards::set_standing(tx, id, standing).await?;
-        orders::insert(tx, &order, id, OrderKind::Print, services.now()).await?;
-        notices::catch_up(services, tx, &order).await?;
     }
     let word = VaultsWord {
         vault_proof,
@@ -228,7 +209,7 @@ async fn removed(tx: &mut Tx, id: CardId) -> Effect {
     Ok(Ok(answers::nothing()))
 }
 
-async fn taken(tx: &mut Tx, id: CardId) -> Result<Card, Error> {
+pub(super) async fn taken(tx: &mut Tx, id: CardId) -> Result<Card, Error> {
     cards::take(tx, id)
         .await?
         .ok_or_else(|| Error::from(Code::Internal).caused_by("the card of a request is gone"))

@@ -236,7 +236,11 @@ async fn write_down(
 }
 
 /// What the user lacks for a card on this balance.
-async fn verdict(tx: &mut Tx, caller: &CardCaller, balance: BalanceId) -> Result<Option<Code>, StoreError> {
+pub(super) async fn verdict(
+    tx: &mut Tx,
+    caller: &CardCaller,
+    balance: BalanceId,
+) -> Result<Option<Code>, StoreError> {
     let user = caller.user.id;
     let established = users::find_for_update(tx, user)
         .await?

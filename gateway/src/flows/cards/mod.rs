@@ -1,6 +1,7 @@
 //! What can be done with cards. Locks, removals, new cards and plastic change both sides: such work is written down before
 //! the vault is asked ([`carry_out`]). Reveals, CVVs and PINs change the vault alone.
 
+pub mod activate;
 mod answers;
 mod ask;
 pub mod carry_out;
@@ -8,6 +9,9 @@ pub mod challenge;
 pub mod create_virtual;
 pub mod list;
 pub mod lock;
+pub mod order_physical;
+pub mod orders;
+mod plastic;
 pub mod print;
 pub mod remove;
 pub mod reset_cvv;

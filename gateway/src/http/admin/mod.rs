@@ -20,9 +20,9 @@ use super::operator::OperatorCall;
 use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
-    CreateBalance, CreateCard, DecideKyc, LockCard, ManageOperators, OwnSession, PrintCard, ReadAudit,
-    RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, ViewBalances, ViewCards, ViewCustomers,
-    ViewInstallations, ViewSummary,
+    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, ManageOperators, OrderCard, OwnSession,
+    PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, ViewBalances, ViewCards,
+    ViewCustomers, ViewInstallations, ViewSummary,
 };
 use crate::domain::operator::marker;
 
@@ -56,10 +56,13 @@ pub const ADMIN: &[Route] = &[
 
     readable("/admin/customers/{customerId}/cards", Operator(ViewCards), || web::to(card_doors::list::list::<OperatorCall<marker::ViewCards>>), card_doors::list::doc),
     route(POST, "/admin/customers/{customerId}/cards/virtual", Operator(CreateCard), || web::to(card_doors::create_virtual::create::<OperatorCall<marker::CreateCard>>), || card_doors::create_virtual::doc(Party::Operator)),
+    route(POST, "/admin/customers/{customerId}/cards/physical", Operator(OrderCard), || web::to(card_doors::order_physical::order::<OperatorCall<marker::OrderCard>>), || card_doors::order_physical::doc(Party::Operator)),
+    readable("/admin/customers/{customerId}/cards/orders", Operator(ViewCards), || web::to(card_doors::orders::list::<OperatorCall<marker::ViewCards>>), card_doors::orders::doc),
     readable("/admin/cards/{cardId}", Operator(ViewCards), || web::to(cards::get), cards::get_doc),
     route(DELETE, "/admin/cards/{cardId}", Operator(RemoveCard), || web::to(card_doors::remove::remove::<OperatorCall<marker::RemoveCard>>), card_doors::remove::doc),
     route(POST, "/admin/cards/{cardId}/cvv", Operator(ResetCvv), || web::to(cards::reset_cvv), cards::reset_cvv_doc),
     route(POST, "/admin/cards/{cardId}/print", Operator(PrintCard), || web::to(card_doors::print::print::<OperatorCall<marker::PrintCard>>), || card_doors::print::doc(Party::Operator)),
+    route(POST, "/admin/cards/{cardId}/activate", Operator(ActivateCard), || web::to(card_doors::activate::activate::<OperatorCall<marker::ActivateCard>>), card_doors::activate::doc),
     route(POST, "/admin/cards/{cardId}/lock", Operator(LockCard), || web::to(card_doors::lock::lock::<OperatorCall<marker::LockCard>>), card_doors::lock::doc),
     route(POST, "/admin/cards/{cardId}/unlock", Operator(UnlockCard), || web::to(card_doors::unlock::unlock::<OperatorCall<marker::UnlockCard>>), card_doors::unlock::doc),
 

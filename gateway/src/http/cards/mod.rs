@@ -1,11 +1,14 @@
 //! Doors to cards. Users, partners and operators ask for the same things in the same words, so a door is written once and
 //! opened on each channel; what one channel lacks is left out of the table in `http`.
 
+pub(super) mod activate;
 pub(super) mod body;
 pub(super) mod challenge;
 pub(super) mod create_virtual;
 pub(super) mod list;
 pub(super) mod lock;
+pub(super) mod order_physical;
+pub(super) mod orders;
 pub(super) mod print;
 pub(super) mod remove;
 pub(super) mod reset_cvv;

@@ -72,3 +72,12 @@ pub fn kyc_document() -> Value {
         "createdAt": "2026-11-26T19:58:00Z",
     })
 }
+
+/// An order of plastic.
+pub fn order() -> Value {
+    json!({
+        "cardId": 1125, "order": "ord_k3vq7m2ax5tnd4wz6hyb2cpgfe", "kind": "PHYSICAL", "state": "SHIPPED",
+        "placedAt": "2026-11-24T09:00:00Z", "changedAt": "2026-11-26T21:30:00Z", "overdue": false, "carrier": "Post",
+        "trackingReference": "LT-77",
+    })
+}

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, HolderToken, IdempotencyKey};
 use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard};
+use shared::vault_api::plastic::OrderCard;
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
@@ -48,6 +49,8 @@ pub struct CardRequestId(pub i64);
 pub enum Task {
     /// Issue a virtual card.
     Issue(Issue),
+    /// Order a physical card.
+    Order(Order),
     /// Order plastic of a virtual card.
     Print(Print),
     /// Lock a card for good.
@@ -60,7 +63,7 @@ pub enum Task {
 pub struct Proof {
     /// The header `Holder-Proof`.
     pub holder_proof: String,
-    /// The header `Idempotency-Key`, which a proof of `op: issue` names.
+    /// The header `Idempotency-Key`, which a proof of a card to be names.
     pub issue_key: Option<IdempotencyKey>,
 }
 
@@ -70,6 +73,10 @@ impl Task {
             Self::Issue(issue) => {
                 issue.call.holder_proof = Some(proof.holder_proof);
                 issue.call.issue_key = proof.issue_key;
+            }
+            Self::Order(order) => {
+                order.call.holder_proof = Some(proof.holder_proof);
+                order.call.order_key = proof.issue_key;
             }
             Self::Print(print) => print.call.holder_proof = Some(proof.holder_proof),
             Self::Lock(_) | Self::Remove(_) => {}
@@ -125,6 +132,56 @@ impl Issue {
             user: UserId(self.user),
             balance: BalanceId(self.balance),
             name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
+            created_at: instant(self.asked_at)?,
+        })
+    }
+}
+
+/// Order a physical card. Name and address are in the call, sealed to the vault.
+#[derive(Serialize, Deserialize)]
+pub struct Order {
+    holder: HolderToken,
+    user: i64,
+    balance: i64,
+    asked_at: i64,
+    call: OrderCard,
+}
+
+impl Order {
+    /// Ordering `card` for `holder` by `call`.
+    #[must_use]
+    pub fn new(holder: HolderToken, card: &NewCard, call: OrderCard) -> Self {
+        Self {
+            holder,
+            user: card.user.0,
+            balance: card.balance.0,
+            asked_at: millis(card.created_at),
+            call,
+        }
+    }
+
+    /// Whose card it will be, in the vault's words.
+    #[must_use]
+    pub const fn holder(&self) -> &HolderToken {
+        &self.holder
+    }
+
+    /// What the vault is asked.
+    #[must_use]
+    pub const fn call(&self) -> &OrderCard {
+        &self.call
+    }
+
+    /// The card to be, under the number that was set aside for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`].
+    pub fn card(&self, id: CardId) -> Result<NewCard, StoreError> {
+        Ok(NewCard {
+            id,
+            user: UserId(self.user),
+            balance: BalanceId(self.balance),
+            name: None,
             created_at: instant(self.asked_at)?,
         })
     }

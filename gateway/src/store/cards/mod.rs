@@ -8,6 +8,7 @@ use super::{StoreError, Tx, instant, millis};
 use crate::domain::balance::BalanceId;
 use crate::domain::card::{Card, CardId, CardName, CardOrigin, CardState, CardType, Standing, Unlocked};
 use crate::domain::lock::{Lock, LockCode, Party};
+use crate::domain::order::Delivery;
 use crate::domain::user::UserId;
 
 fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
@@ -30,7 +31,14 @@ fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
             .transpose()
             .map_err(|_| StoreError::Corrupt("name"))?,
         created_at: instant(get(row, "created_at")?)?,
+        delivery: delivery_of_row(row)?,
     })
+}
+
+fn delivery_of_row(row: &AnyRow) -> Result<Option<Delivery>, StoreError> {
+    get::<Option<String>>(row, "delivery")?
+        .map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("delivery")))
+        .transpose()
 }
 
 fn state_of_row(row: &AnyRow) -> Result<CardState, StoreError> {

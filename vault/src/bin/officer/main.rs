@@ -17,6 +17,7 @@ mod follow;
 mod holders;
 mod jobs;
 mod keys;
+mod orders;
 mod parties;
 mod programs;
 mod proposing;

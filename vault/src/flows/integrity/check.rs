@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::issue::PanIndex;
 use crate::flows::lookup::card_key;
-use crate::flows::print::OrderRecord;
+use crate::flows::orders::OrderRecord;
 use crate::flows::secrets::CardSecrets;
 use crate::keys::keyring::Keyring;
 use crate::records::record_name;

@@ -6,6 +6,7 @@ mod bulk;
 mod enrolment;
 mod erased;
 mod governance;
+mod plastic;
 mod processes;
 mod reopening;
 mod root;

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::holders::Holders;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
+use crate::orders::Orders;
 use crate::parties::Parties;
 use crate::programs::Programs;
 use crate::retention::Retention;
@@ -80,6 +81,7 @@ enum Command {
     Cards(Cards),
     #[command(subcommand)]
     Erasures(Erasures),
+    Orders(Orders),
     Retention(Retention),
     #[command(subcommand)]
     Audit(Audit),
@@ -148,6 +150,7 @@ impl Cli {
             Command::Holders(holders) => holders.run(context).await,
             Command::Cards(cards) => cards.run(context).await,
             Command::Erasures(erasures) => erasures.run(context).await,
+            Command::Orders(orders) => orders.run(context).await,
             Command::Retention(retention) => retention.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
             Command::Backup(backup) => backup.run(context).await,
