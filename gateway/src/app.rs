@@ -22,6 +22,7 @@ use shared::mtls::{client, server};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::clients::kyc_provider::{Providers, ProvidersError};
 use crate::clients::mailer::{Mailer, MailerError};
 use crate::clients::vault::{VaultClient, VaultClientError};
 use crate::config::{Config, Limits};
@@ -31,7 +32,7 @@ use crate::http::{self, ON_PARTNER, ON_PUBLIC};
 use crate::jobs;
 use crate::operator_key::{OperatorKey, OperatorKeyError};
 use crate::rates::Rates;
-use crate::services::{ForOperators, Services};
+use crate::services::{ForKyc, ForOperators, Services};
 use crate::store::idempotency::free_all;
 use crate::store::{Db, OpenError, StoreError};
 
@@ -65,6 +66,9 @@ pub enum RunError {
     /// The documents' keys cannot be used.
     #[error(transparent)]
     DocumentKeys(#[from] DocumentKeysError),
+    /// The clients of KYC providers cannot be made.
+    #[error(transparent)]
+    KycProviders(#[from] ProvidersError),
     /// The mailer cannot be made.
     #[error(transparent)]
     Mailer(#[from] MailerError),
@@ -118,14 +122,17 @@ async fn prepare(config: Config, clock: Clock, vault: rustls::ClientConfig) -> R
         key: OperatorKey::load(&config.operators.key_file)?,
         mailer: Mailer::new(&config.mail)?,
     };
-    let documents = DocumentKeys::load(
-        &config.kyc.documents_key_file,
-        &config.kyc.documents_earlier_key_files,
-    )?;
+    let kyc = ForKyc {
+        keys: DocumentKeys::load(
+            &config.kyc.documents_key_file,
+            &config.kyc.documents_earlier_key_files,
+        )?,
+        providers: Providers::new(&config.kyc, config.environment)?,
+    };
     let db = Db::open(&config.database.url, config.database.connections).await?;
     db.migrate().await?;
     let vault = Arc::new(VaultClient::new(&config.vault.url, vault)?);
-    Ok(Services::new(config, db, vault, clock, operators, documents)?)
+    Ok(Services::new(config, db, vault, clock, operators, kyc)?)
 }
 
 /// Does one thing with the services, beside a gateway that may be serving, and ends.
@@ -169,6 +176,10 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     background.spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates)));
     background.spawn(jobs::mails::run(Arc::clone(&services)));
     background.spawn(jobs::notices::run(Arc::clone(&services)));
+    for (name, provider) in services.kyc_providers.all() {
+        let (name, provider) = (name.clone(), Arc::clone(provider));
+        background.spawn(jobs::kyc_submissions::run(Arc::clone(&services), name, provider));
+    }
     let handles = [public.handle(), partner.handle()];
     let ending = tokio::spawn(end_on_signal(handles.clone()));
     let serving = async { tokio::join!(public, partner) };

@@ -10,6 +10,7 @@ use shared::ids::IdempotencyKey;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use crate::clients::kyc_provider::Providers;
 use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
 use crate::config::{Config, Kyc, Program};
@@ -31,6 +32,14 @@ pub struct ForOperators {
     pub key: OperatorKey,
     /// The mail server.
     pub mailer: Mailer,
+}
+
+/// What KYC applications need beside the rest.
+pub struct ForKyc {
+    /// Seals and opens documents.
+    pub keys: DocumentKeys,
+    /// Who decides outside of this house.
+    pub providers: Providers,
 }
 
 /// What documents of KYC applications need beside the rest.
@@ -75,6 +84,8 @@ pub struct Services {
     pub mailer: Mailer,
     /// Documents of KYC applications.
     pub documents: ForDocuments,
+    /// Who decides about KYC applications outside of this house.
+    pub kyc_providers: Providers,
     /// Hashes app PINs and passwords, few at a time.
     pub pins: PinHasher,
     /// How often an installation may log in.
@@ -96,7 +107,7 @@ impl Services {
         vault: Arc<VaultClient>,
         clock: Clock,
         operators: ForOperators,
-        documents: DocumentKeys,
+        kyc: ForKyc,
     ) -> Result<Self, Error> {
         let random = SystemRandom::new();
         let process = URL_SAFE_NO_PAD.encode(random_bytes::<16>(&random)?);
@@ -107,7 +118,8 @@ impl Services {
             clock,
             operator_key: operators.key,
             mailer: operators.mailer,
-            documents: ForDocuments::new(documents, &config.kyc),
+            documents: ForDocuments::new(kyc.keys, &config.kyc),
+            kyc_providers: kyc.providers,
             pins: PinHasher::new(&random)?,
             random,
             installation_logins: installation_logins(&config.limits),

@@ -7,12 +7,13 @@ use ring::rand::SystemRandom;
 use rustls::{ClientConfig, RootCertStore};
 use shared::clock::{Clock, ManualClock};
 
+use crate::clients::kyc_provider::Providers;
 use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
 use crate::config::Config;
 use crate::document_keys::DocumentKeys;
 use crate::operator_key::OperatorKey;
-use crate::services::{ForOperators, Services};
+use crate::services::{ForKyc, ForOperators, Services};
 use crate::store::tests::{NOON, TestDb, databases};
 
 /// Services over one database.
@@ -45,14 +46,17 @@ fn stage(test: TestDb) -> Stage {
     OperatorKey::create(&file, &SystemRandom::new()).unwrap();
     let documents = keys.path().join("documents.key");
     DocumentKeys::create(&documents, &SystemRandom::new()).unwrap();
-    let documents = DocumentKeys::load(&documents, &[]).unwrap();
     let config = Config::sample();
+    let kyc = ForKyc {
+        keys: DocumentKeys::load(&documents, &[]).unwrap(),
+        providers: Providers::new(&config.kyc, config.environment).unwrap(),
+    };
     let operators = ForOperators {
         key: OperatorKey::load(&file).unwrap(),
         mailer: Mailer::new(&config.mail).unwrap(),
     };
     let clock_of_services = Clock::Manual(clock.clone());
-    let services = Services::new(config, db, vault, clock_of_services, operators, documents).unwrap();
+    let services = Services::new(config, db, vault, clock_of_services, operators, kyc).unwrap();
     Stage {
         services: Arc::new(services),
         clock,

@@ -1,4 +1,5 @@
 //! The services that the gateway calls.
 
+pub mod kyc_provider;
 pub mod mailer;
 pub mod vault;

@@ -15,7 +15,7 @@ use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
 use shared::mtls::identity::Name;
 
-pub use kyc::Kyc;
+pub use kyc::{Kyc, KycDecider, KycProviderConfig};
 pub use limits::Limits;
 pub use operators::{Mail, MailTls, Operators};
 pub use program::Program;
@@ -245,7 +245,7 @@ impl Config {
         self.operators.check()?;
         self.mail.check(self.environment)?;
         self.limits.check()?;
-        self.kyc.check()?;
+        self.kyc.check(self.environment)?;
         self.check_programs()
     }
 
@@ -267,6 +267,11 @@ impl Config {
                 .any(|earlier| earlier.name == program.name)
             {
                 return invalid("no name may come twice");
+            }
+            if !self.kyc.knows(&program.kyc_provider, self.environment) {
+                return invalid(
+                    "kyc_provider must be manual, a name of [[kyc.providers]], or in development sandbox",
+                );
             }
         }
         Ok(())

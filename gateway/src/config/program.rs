@@ -5,6 +5,7 @@ use shared::ids::ProgramName;
 use shared::money::Currency;
 use shared::mtls::identity::Name;
 
+use super::KycDecider;
 use crate::domain::kyc::Requirement;
 
 /// The rules of a program.
@@ -33,6 +34,10 @@ pub struct Program {
     /// (`"PASSPORT|IDENTITY_FRONT"`).
     #[serde(default)]
     pub kyc_required_documents: Vec<Requirement>,
+    /// Who decides about applications: `manual` (operators, and where it may the partner), the name of a provider, or in
+    /// development `sandbox`.
+    #[serde(default)]
+    pub kyc_provider: KycDecider,
     /// Whether the partner may say by itself that an identity is established or is not (row 15).
     #[serde(default = "yes")]
     pub kyc_partner_flag: bool,

@@ -102,6 +102,7 @@ fn values_that_make_no_sense_are_refused() {
         ("\"none\"", "\"perhaps\""),
         ("\"none\"", "\"none\"\nusername = \"x\""),
         ("[kyc]", "[kyc]\ndocument_bytes = 1000"),
+        ("digital_first = true", "kyc_provider = \"nobody\""),
         ("[kyc]", "[kyc]\ndocuments_per_user = 0"),
         (
             "digital_first = true",
@@ -138,4 +139,46 @@ fn production_mails_nothing_in_clear() {
     let clear = GOOD.replacen("\"development\"", "\"production\"", 1);
     assert!(read(&clear).is_err());
     assert!(read(&clear.replacen("\"none\"", "\"tls\"", 1)).is_ok());
+}
+
+#[test]
+fn providers_are_reached_under_tls_and_programs_choose_among_those_there_are() {
+    let with = |url: &str, name: &str, environment: &str| {
+        let config = GOOD
+            .replacen("\"development\"", environment, 1)
+            .replacen("\"none\"", "\"starttls\"", 1)
+            .replacen("digital_first = true", "kyc_provider = \"house\"", 1);
+        read(&format!(
+            "{config}\n[[kyc.providers]]\nname = \"{name}\"\nurl = \"{url}\"\nsecret_file = \"a\"\n\
+             callback_secret_file = \"b\"\n"
+        ))
+    };
+    let (development, production) = ("\"development\"", "\"production\"");
+    let config = with("https://kyc.example/v1", "house", production).unwrap();
+    assert_eq!(
+        config.programs.first().unwrap().kyc_provider.outside(),
+        Some("house")
+    );
+    assert!(with("http://127.0.0.1:9000/v1", "house", development).is_ok());
+    for (url, environment) in [
+        ("http://127.0.0.1:9000/v1", production),
+        ("http://kyc.example/v1", development),
+        ("http://127.0.0.1.example/v1", development),
+        ("ftp://kyc.example", development),
+        ("https://user:word@kyc.example", development),
+        ("https://kyc.example/?key=1", development),
+        ("kyc.example", development),
+    ] {
+        assert!(with(url, "house", environment).is_err(), "{url}");
+    }
+    for name in ["other", "sandbox", "manual"] {
+        assert!(with("https://kyc.example", name, development).is_err(), "{name}");
+    }
+    let sandbox = GOOD.replacen("digital_first = true", "kyc_provider = \"sandbox\"", 1);
+    assert!(read(&sandbox).is_ok());
+    let real =
+        sandbox
+            .replacen("\"development\"", "\"production\"", 1)
+            .replacen("\"none\"", "\"starttls\"", 1);
+    assert!(read(&real).is_err());
 }

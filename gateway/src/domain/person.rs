@@ -142,6 +142,12 @@ impl BirthDate {
         }
     }
 
+    /// The day.
+    #[must_use]
+    pub const fn day(self) -> Date {
+        self.0
+    }
+
     /// `YYYY-MM-DD`.
     #[must_use]
     pub fn to_text(self) -> String {

@@ -35,6 +35,8 @@ pub enum Code {
     ActivationCodeInvalid,
     /// Challenge, proof or PIN of a login is wrong, or there is no such installation.
     AuthenticationFailed,
+    /// A message that is said to be a provider's is not, or is too old.
+    CallbackSignatureInvalid,
     /// An invitation or a password reset is unknown, spent or expired.
     TokenInvalid,
     /// The certificate is no partner's.
@@ -155,7 +157,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 69] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -166,6 +168,7 @@ impl Code {
         Self::CertificateRequired,
         Self::ActivationCodeInvalid,
         Self::AuthenticationFailed,
+        Self::CallbackSignatureInvalid,
         Self::TokenInvalid,
         Self::NotAPartner,
         Self::RoleForbidden,
@@ -242,6 +245,7 @@ impl Code {
             Self::CertificateRequired => (S::UNAUTHORIZED, "CERTIFICATE_REQUIRED", "The client certificate is not accepted."),
             Self::ActivationCodeInvalid => (S::UNAUTHORIZED, "ACTIVATION_CODE_INVALID", "The activation code is not valid (any more)."),
             Self::AuthenticationFailed => (S::UNAUTHORIZED, "AUTHENTICATION_FAILED", "The login failed."),
+            Self::CallbackSignatureInvalid => (S::UNAUTHORIZED, "CALLBACK_SIGNATURE_INVALID", "The message is not signed by this provider, or not of this moment."),
             Self::TokenInvalid => (S::UNAUTHORIZED, "TOKEN_INVALID", "The token that was mailed is not valid (any more)."),
             Self::NotAPartner => (S::FORBIDDEN, "NOT_A_PARTNER", "The client certificate is not a registered partner's."),
             Self::RoleForbidden => (S::FORBIDDEN, "ROLE_FORBIDDEN", "The operator's role does not permit this."),

@@ -12,7 +12,7 @@ use crate::services::Services;
 use crate::store::idempotency::{Answer, Request};
 use crate::store::kyc::{Event, Source};
 use crate::store::kyc_applications::ApplicationId;
-use crate::store::{Tx, kyc_documents, users};
+use crate::store::{Tx, kyc_documents, kyc_submissions, users};
 
 /// What is filed.
 pub struct Filing<'a> {
@@ -61,6 +61,9 @@ pub async fn apply_for_kyc(
     };
     let application = ApplicationId(settle(services, &mut tx, &user, &event).await?);
     kyc_documents::attach(&mut tx, application, filing.documents).await?;
+    if let Some(provider) = services.program_of(&user)?.kyc_provider.outside() {
+        kyc_submissions::insert(&mut tx, application, user.id, provider, services.now()).await?;
+    }
     let answer = render(application, status)?;
     claim.complete(&mut tx, &answer).await?;
     tx.commit().await?;

@@ -11,6 +11,7 @@ pub mod create_activation_code;
 pub mod create_balance;
 pub mod decide_kyc;
 pub mod flag_late_orders;
+pub mod hear_provider;
 pub mod kyc_documents;
 pub mod log_in;
 pub mod notices;
@@ -22,6 +23,7 @@ pub mod revoke_installation;
 mod secret;
 pub mod set_kyc;
 mod settle_kyc;
+pub mod submit_kyc;
 #[cfg(test)]
 mod tests;
 pub mod vault_keys;

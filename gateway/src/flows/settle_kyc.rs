@@ -6,7 +6,7 @@ use crate::domain::kyc::KycStatus;
 use crate::domain::user::User;
 use crate::error::Error;
 use crate::services::Services;
-use crate::store::{Tx, balances, events, kyc, users};
+use crate::store::{Tx, balances, events, kyc, kyc_submissions, users};
 
 /// Settles what has happened to a user whose row is locked. Returns the event's number.
 ///
@@ -29,6 +29,10 @@ pub(super) async fn settle(
             event = event.telling("reasonCode", rejection.reason.as_str());
         }
         events::write(tx, &event, now).await?;
+    }
+    if matches!(happened.status, KycStatus::Accepted | KycStatus::Rejected) {
+        // Whoever was asked needs not be asked any more.
+        kyc_submissions::end_of(tx, user.id).await?;
     }
     if happened.status == KycStatus::Accepted {
         automatic_balance(services, tx, user).await?;

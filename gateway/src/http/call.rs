@@ -233,6 +233,14 @@ impl Call {
         Ok((EncBody::of(enc.encrypted, fields)?, request))
     }
 
+    /// Reads a body as it is, for whoever judges its signature first. Empty when there is none.
+    ///
+    /// # Errors
+    /// Too large, too slow, or broken off.
+    pub async fn raw(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        Ok(self.small().await?.unwrap_or_default())
+    }
+
     /// Reads a body that is a document: at most `limit` bytes, within `within`. It is kept apart from the small bodies of all
     /// other doors.
     ///

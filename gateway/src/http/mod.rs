@@ -6,6 +6,7 @@ pub mod answer;
 mod balances;
 pub mod body;
 mod call;
+mod callbacks;
 pub mod caller;
 mod cards;
 pub mod doc;
@@ -125,6 +126,8 @@ pub const PUBLIC: &[Route] = &[
     readable("/health", Open, || web::to(health::ready), health::ready_doc),
     readable("/health/live", Open, || web::to(health::live), health::live_doc),
     readable("/health/ready", Open, || web::to(health::ready), health::ready_doc),
+
+    route(POST, "/callbacks/kyc/{provider}", Open, || web::to(callbacks::kyc), callbacks::kyc_doc),
 
     readable("/customers/public-key", Open, || web::to(public_key::for_anyone), public_key::doc),
     route(POST, "/customers/pair", Open, || web::to(customers::pair::pair), customers::pair::doc),

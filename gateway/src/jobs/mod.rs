@@ -2,6 +2,7 @@
 
 mod card_requests;
 mod key_revocations;
+pub mod kyc_submissions;
 pub mod mails;
 pub mod notices;
 mod registrations;

@@ -1,16 +1,22 @@
 //! Rows that have lapsed go: idempotency entries after a day, sessions, login challenges, activation codes and what was
-//! mailed to operators at their end, failed logins of operators after a day.
+//! mailed to operators at their end, failed logins of operators and ids of providers' messages after a day.
+
+use time::Duration;
 
 use crate::error::Error;
 use crate::services::Services;
 use crate::store::{
-    activation_codes, idempotency, notices, operator_sessions, operator_tokens, operators, sessions,
+    activation_codes, idempotency, kyc_submissions, notices, operator_sessions, operator_tokens, operators,
+    sessions,
 };
 
 /// How long a notice waits for an order that never comes here: it is another gateway's.
-const PARKED: time::Duration = time::Duration::days(30);
+const PARKED: Duration = Duration::days(30);
 /// Entries a transaction: short enough that nobody waits long for the writer.
 const BATCH: i64 = 1_000;
+
+/// How long the ids of providers' messages are kept: far longer than their signatures are good.
+const MESSAGES_KEPT: Duration = Duration::hours(24);
 
 /// Sweeps once. Returns how many rows went.
 pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
@@ -32,6 +38,7 @@ pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
     swept += operator_tokens::sweep(&mut tx, now).await?;
     swept += operators::sweep_tries(&mut tx, now).await?;
     swept += notices::sweep(&mut tx, now - PARKED).await?;
+    swept += kyc_submissions::sweep_messages(&mut tx, now - MESSAGES_KEPT).await?;
     tx.commit().await?;
     Ok(swept)
 }

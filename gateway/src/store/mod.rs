@@ -16,6 +16,7 @@ pub mod installations;
 pub mod kyc;
 pub mod kyc_applications;
 pub mod kyc_documents;
+pub mod kyc_submissions;
 pub mod mails;
 pub mod notices;
 pub mod operator_sessions;

@@ -18,6 +18,7 @@ mod entry;
 mod idempotency;
 mod jwe_abuse;
 mod kyc;
+mod kyc_providers;
 mod limits;
 mod locks;
 mod metrics;

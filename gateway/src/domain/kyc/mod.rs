@@ -5,10 +5,12 @@ mod document;
 mod reason;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sandbox;
 
 pub use content::judge;
 pub use document::{DocumentId, DocumentKind, DocumentType, NOT_A_KIND, Requirement};
 pub use reason::{Rejection, RejectionReason, parse_message, parse_reason};
+pub use sandbox::{SandboxOutcome, SandboxView, sandbox_outcome};
 
 /// The states of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

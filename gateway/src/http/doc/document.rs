@@ -59,7 +59,7 @@ impl Document {
         match path.split('/').nth(1)? {
             "customers" => Some(Self::Customer),
             "secure" | "lifecycle" => Some(Self::Secure),
-            "admin" | "health" | "api" => Some(Self::Admin),
+            "admin" | "health" | "api" | "callbacks" => Some(Self::Admin),
             _ => None,
         }
     }
