@@ -105,6 +105,12 @@ impl DocumentKeys {
         })
     }
 
+    /// The name of the key that seals.
+    #[must_use]
+    pub fn current(&self) -> &str {
+        &self.current.name
+    }
+
     /// Makes a file with a fresh key; never over an old one, under which there may be something sealed.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             tracing::info!("the configuration can be used");
         }
         Command::Operator(command) => command.run().await?,
-        Command::Kyc(command) => command.run()?,
+        Command::Kyc(command) => command.run().await?,
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ use crate::store::tests::{NOON, TestDb, databases};
 pub(crate) struct Stage {
     pub(crate) services: Arc<Services>,
     pub(crate) clock: ManualClock,
+    /// A key of documents that was in use before.
+    pub(crate) earlier_documents: DocumentKeys,
     /// The engine, for the message of a failed assertion.
     pub(crate) engine: &'static str,
     _database: Box<dyn std::any::Any>,
@@ -46,9 +48,11 @@ fn stage(test: TestDb) -> Stage {
     OperatorKey::create(&file, &SystemRandom::new()).unwrap();
     let documents = keys.path().join("documents.key");
     DocumentKeys::create(&documents, &SystemRandom::new()).unwrap();
+    let earlier = keys.path().join("earlier.key");
+    DocumentKeys::create(&earlier, &SystemRandom::new()).unwrap();
     let config = Config::sample();
     let kyc = ForKyc {
-        keys: DocumentKeys::load(&documents, &[]).unwrap(),
+        keys: DocumentKeys::load(&documents, std::slice::from_ref(&earlier)).unwrap(),
         providers: Providers::new(&config.kyc, config.environment).unwrap(),
     };
     let operators = ForOperators {
@@ -60,6 +64,7 @@ fn stage(test: TestDb) -> Stage {
     Stage {
         services: Arc::new(services),
         clock,
+        earlier_documents: DocumentKeys::load(&earlier, &[]).unwrap(),
         engine,
         _database: Box::new(directory),
     }

@@ -135,3 +135,37 @@ pub async fn content(services: &Services, document: &Document) -> Result<Zeroizi
     drop(read);
     services.documents.keys.open(&document.name, &sealed)
 }
+
+/// Documents that are read at a time when all are sealed anew.
+const BATCH: i64 = 100;
+
+/// Seals everything anew that is sealed under an earlier key, each document in a transaction of its own, beside a gateway
+/// that serves. Returns how many were; once it returns, nothing is sealed under earlier keys.
+///
+/// # Errors
+/// When a document does not open, or the database fails: what was done is kept, and another run goes on.
+pub async fn reseal(services: &Services) -> Result<u64, Error> {
+    let keys = &services.documents.keys;
+    let (mut done, mut after) = (0, DocumentId(0));
+    loop {
+        let mut read = services.db.read().await?;
+        let batch = kyc_documents::under_other_keys(&mut read, keys.current(), after, BATCH).await?;
+        drop(read);
+        let Some(last) = batch.last() else { return Ok(done) };
+        after = last.name.id;
+        for document in &batch {
+            let mut read = services.db.read().await?;
+            // Erased in the meantime: there is nothing to do.
+            let Some(former) = kyc_documents::sealed(&mut read, document.name.id).await? else {
+                continue;
+            };
+            drop(read);
+            let plain = keys.open(&document.name, &former)?;
+            let sealed = keys.seal(&document.name, &plain, &services.random)?;
+            let mut tx = services.db.begin().await?;
+            let replaced = kyc_documents::replace(&mut tx, document.name.id, &former.key, &sealed).await?;
+            tx.commit().await?;
+            done += u64::from(replaced);
+        }
+    }
+}

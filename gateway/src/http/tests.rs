@@ -79,7 +79,7 @@ async fn every_route_that_is_not_open_refuses_a_stranger_before_anything_else() 
 #[actix_web::test]
 async fn the_table_names_each_route_once_and_by_the_door_of_its_caller() {
     for (routes, prefixes) in [
-        (PUBLIC, &["/health/", "/customers/"][..]),
+        (PUBLIC, &["/health/", "/customers/", "/callbacks/"][..]),
         (ADMIN, &["/admin/"]),
         (PARTNER, &["/lifecycle/v1/", "/secure/customers/"]),
     ] {

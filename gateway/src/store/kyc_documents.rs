@@ -71,19 +71,73 @@ pub async fn insert(
     .bind(millis(now))
     .execute(&mut **tx)
     .await?;
-    for (place, chunk) in (0_i64..).zip(&sealed.chunks) {
-        sqlx::query("INSERT INTO kyc_document_chunks (document_id, place, content) VALUES ($1, $2, $3)")
-            .bind(name.id.0)
-            .bind(place)
-            .bind(chunk.as_slice())
-            .execute(&mut **tx)
-            .await?;
-    }
+    insert_chunks(tx, name.id, sealed).await?;
     Ok(Document {
         name: *name,
         submitted: false,
         at: now,
     })
+}
+
+async fn insert_chunks(tx: &mut Tx, id: DocumentId, sealed: &SealedDocument) -> Result<(), StoreError> {
+    for (place, chunk) in (0_i64..).zip(&sealed.chunks) {
+        sqlx::query("INSERT INTO kyc_document_chunks (document_id, place, content) VALUES ($1, $2, $3)")
+            .bind(id.0)
+            .bind(place)
+            .bind(chunk.as_slice())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Documents of all users with numbers above `after` that are sealed under another key than this, in order; at most `most`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn under_other_keys(
+    connection: &mut AnyConnection,
+    key: &str,
+    after: DocumentId,
+    most: i64,
+) -> Result<Vec<Document>, StoreError> {
+    let statement = format!("{COLUMNS} WHERE d.key_name <> $1 AND d.id > $2 ORDER BY d.id LIMIT $3");
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(key)
+        .bind(after.0)
+        .bind(most)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(of_row).collect()
+}
+
+/// Puts what was sealed anew in the place of what was sealed under the key `former`. False when that is not there any more.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn replace(
+    tx: &mut Tx,
+    id: DocumentId,
+    former: &str,
+    sealed: &SealedDocument,
+) -> Result<bool, StoreError> {
+    let updated =
+        sqlx::query("UPDATE kyc_documents SET key_name = $3, salt = $4 WHERE id = $1 AND key_name = $2")
+            .bind(id.0)
+            .bind(former)
+            .bind(sealed.key.as_str())
+            .bind(sealed.salt.as_slice())
+            .execute(&mut **tx)
+            .await?;
+    if updated.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM kyc_document_chunks WHERE document_id = $1")
+        .bind(id.0)
+        .execute(&mut **tx)
+        .await?;
+    insert_chunks(tx, id, sealed).await?;
+    Ok(true)
 }
 
 /// Documents of a user with numbers above `after`, in order; at most `most`.
@@ -214,8 +268,8 @@ pub async fn delete(tx: &mut Tx, id: DocumentId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Erases all documents of a user for good: content, salt, and which applications they came with. Returns how many. Without
-/// its salt a document's key cannot be derived again, so that what lingers in free pages of the database opens no more.
+/// Erases all documents of a user: content, salt, and which applications they came with. Returns how many. What lingers in
+/// free pages and copies of the database is sealed; it opens no more once the key file of its time is destroyed.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

@@ -1,5 +1,6 @@
 //! The flows over a real database, with a clock that tests turn and a vault that is away.
 
+mod documents;
 mod identity;
 
 use std::collections::HashSet;
