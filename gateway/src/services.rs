@@ -8,7 +8,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use shared::clock::Clock;
 use shared::ids::IdempotencyKey;
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
 
 use crate::clients::kyc_provider::Providers;
 use crate::clients::mailer::Mailer;
@@ -18,6 +17,7 @@ use crate::document_keys::DocumentKeys;
 use crate::domain::installation::InstallationId;
 use crate::domain::user::{User, UserId};
 use crate::error::Error;
+use crate::flows::document_room::DocumentRooms;
 use crate::flows::pin_hash::PinHasher;
 use crate::flows::vault_keys::VaultKeysCache;
 use crate::flows::vault_state::VaultStateCache;
@@ -47,7 +47,7 @@ pub struct ForDocuments {
     /// Seals and opens them.
     pub keys: DocumentKeys,
     /// How many documents may be in memory at the same time.
-    pub in_memory: Arc<Semaphore>,
+    pub rooms: DocumentRooms,
     /// How often a user's documents may be sent.
     pub uploads: Rate<UserId>,
 }
@@ -58,7 +58,7 @@ impl ForDocuments {
     pub fn new(keys: DocumentKeys, config: &Kyc) -> Self {
         Self {
             keys,
-            in_memory: Arc::new(Semaphore::new(config.documents_at_once)),
+            rooms: DocumentRooms::of(config.documents_at_once),
             uploads: document_uploads(config.documents_per_hour_per_user),
         }
     }

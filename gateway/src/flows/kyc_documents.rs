@@ -2,7 +2,6 @@
 //! and opened for whoever has to look at them.
 
 use shared::problem::FieldError;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
@@ -17,9 +16,6 @@ use crate::store::idempotency::{Answer, Request};
 use crate::store::kyc_documents::{self, Document};
 use crate::store::users;
 
-/// Seconds after which to ask again when too many documents are in memory.
-const RETRY_AFTER_SECONDS: u32 = 2;
-
 /// What was sent.
 pub struct Sent {
     /// What it is said to show.
@@ -28,20 +24,6 @@ pub struct Sent {
     pub content_type: DocumentType,
     /// The bytes.
     pub bytes: Zeroizing<Vec<u8>>,
-}
-
-/// The right to hold one document in memory; given back when dropped.
-pub struct Room(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
-
-/// Takes room for one document.
-///
-/// # Errors
-/// `BUSY` when as many as may be are in memory already.
-pub fn room(services: &Services) -> Result<Room, Error> {
-    std::sync::Arc::clone(&services.documents.in_memory)
-        .try_acquire_owned()
-        .map(Room)
-        .map_err(|_| Error::from(Code::Busy).retry_after(RETRY_AFTER_SECONDS))
 }
 
 /// Receives a document; `render` writes the answer.

@@ -10,6 +10,7 @@ pub mod claimed;
 pub mod create_activation_code;
 pub mod create_balance;
 pub mod decide_kyc;
+pub mod document_room;
 pub mod flag_late_orders;
 pub mod hear_provider;
 pub mod kyc_documents;

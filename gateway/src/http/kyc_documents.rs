@@ -21,7 +21,7 @@ use super::page::Page;
 use crate::domain::kyc::{DocumentId, DocumentKind, DocumentType, NOT_A_KIND};
 use crate::domain::rule::{REQUIRED, UNKNOWN};
 use crate::error::{Code, Error};
-use crate::flows::kyc_documents::{Sent, delete as delete_document, receive, room};
+use crate::flows::kyc_documents::{Sent, delete as delete_document, receive};
 use crate::store::kyc_documents::{self, Document};
 
 /// A document, but for its content.
@@ -67,7 +67,7 @@ pub(super) async fn create(mut customer: Customer) -> Result<HttpResponse, Error
         .ok_or(Code::DocumentTypeUnsupported)?;
     let services = std::sync::Arc::clone(customer.services());
     services.documents.uploads.check(&customer.user.id)?;
-    let _room = room(&services)?;
+    let _room = services.documents.rooms.take(Some(customer.user.id))?;
     let limits = &services.config.kyc;
     let within = Duration::from_secs(limits.document_seconds);
     let (bytes, request) = customer.document(limits.document_bytes, within).await?;

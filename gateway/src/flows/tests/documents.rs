@@ -2,7 +2,7 @@
 
 use ring::rand::SystemRandom;
 
-use super::super::kyc_documents::{Sent, content, delete, receive, reseal, room};
+use super::super::kyc_documents::{Sent, content, delete, receive, reseal};
 use super::super::set_kyc::{Decision, set_kyc};
 use super::{answer, request};
 use crate::document_keys::DocumentName;
@@ -137,15 +137,4 @@ async fn what_an_earlier_key_sealed_is_sealed_anew_and_stays_what_it_was() {
             assert_eq!(content(services, &document).await.unwrap().as_slice(), plain);
         }
     }
-}
-
-#[tokio::test]
-async fn only_so_many_documents_are_in_memory_at_the_same_time() {
-    let stage = stages().await.remove(0);
-    let services = &stage.services;
-    let most = services.config.kyc.documents_at_once;
-    let held: Vec<_> = (0..most).map(|_| room(services).unwrap()).collect();
-    assert_eq!(room(services).err().unwrap().code(), Code::Busy);
-    drop(held);
-    room(services).unwrap();
 }

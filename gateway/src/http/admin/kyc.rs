@@ -16,7 +16,7 @@ use crate::domain::rule::{REQUIRED, Rule};
 use crate::domain::text::is_line;
 use crate::error::{Code, Error};
 use crate::flows::decide_kyc::{OperatorDecision, decide_kyc};
-use crate::flows::kyc_documents::{content, room};
+use crate::flows::kyc_documents::content;
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::{json, send, send_json};
 use crate::http::doc::shape::{line, optional};
@@ -163,7 +163,7 @@ pub(super) async fn document(call: OperatorCall<DecideKyc>) -> Result<HttpRespon
     let application = ApplicationId(call.number("applicationId")?);
     let id = DocumentId(call.number("documentId")?);
     let services = call.services();
-    let _room = room(services)?;
+    let _room = services.documents.rooms.take(None)?;
     let mut read = services.db.read().await?;
     let found = kyc_applications::find(&mut read, application)
         .await?
