@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use serde_json::json as literal;
 
 use super::answer::send_json;
 use super::body::Fields;
