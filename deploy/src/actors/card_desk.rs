@@ -159,6 +159,22 @@ impl CardDesk<'_> {
         HolderProof::new(op, &card.token, &self.card_nonce(card).await?, self.receiving)
     }
 
+    /// A proof by which an active key vouches for another of the same holder, named by its thumbprint.
+    ///
+    /// # Errors
+    /// When the challenge is refused.
+    pub async fn enrolment_proof(&self, thumbprint: &str) -> Result<HolderProof> {
+        let mut proof = HolderProof::new(
+            "enrol-key",
+            thumbprint,
+            &self.holder_nonce().await?,
+            self.receiving,
+        )?;
+        // Nothing is sealed in the answer: the new key is its own recipient.
+        proof.claims.insert("rpk".to_owned(), thumbprint.into());
+        Ok(proof)
+    }
+
     /// Opens a sealed answer of that status and checks the vault's word against the proof that was sent.
     ///
     /// # Errors

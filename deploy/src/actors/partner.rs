@@ -69,7 +69,10 @@ impl PartnerServer {
     }
 
     /// A `POST` with an `Idempotency-Key` of its own.
-    async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
         self.door
             .call(Method::POST, path)
             .idempotency_key(&random_id()?)
@@ -92,6 +95,44 @@ impl PartnerServer {
     /// When no answer comes.
     pub async fn user(&self, user: u64) -> Result<Answer> {
         self.door.get(&format!("/lifecycle/v1/users/{user}")).await
+    }
+
+    /// Puts other personal data in the place of what the gateway has.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn update_user(&self, user: u64, body: &Value) -> Result<Answer> {
+        let path = format!("/lifecycle/v1/users/{user}");
+        self.door.call(Method::PUT, &path).json(body).send().await
+    }
+
+    /// Locks or unlocks a user.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn set_locked(&self, user: u64, locked: bool) -> Result<Answer> {
+        let verb = if locked { "lock" } else { "unlock" };
+        self.post(&format!("/lifecycle/v1/users/{user}/{verb}"), &json!({}))
+            .await
+    }
+
+    /// Removes a user for good.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn remove_user(&self, user: u64) -> Result<Answer> {
+        let path = format!("/lifecycle/v1/users/{user}");
+        self.door.call(Method::DELETE, &path).send().await
+    }
+
+    /// The user's devices.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn installations(&self, user: u64) -> Result<Answer> {
+        self.door
+            .get(&format!("/lifecycle/v1/users/{user}/installations"))
+            .await
     }
 
     /// Sets the KYC flag.

@@ -80,15 +80,31 @@ impl Phone {
     /// # Errors
     /// When no answer comes.
     pub async fn try_pair(&mut self, activation_code: &str, proof: Option<&str>) -> Result<Answer> {
-        let call = self
-            .door
-            .call(Method::POST, "/customers/pair")
-            .idempotency_key(&random_id()?);
         let mut body = self.pairing(activation_code)?;
         if let Some(proof) = proof {
             body["enrolmentProof"] = proof.into();
         }
-        let answer = call.json(&body).send().await?;
+        self.send_pairing(&body, None).await
+    }
+
+    /// Pairs with an activation code and the proof of another phone's active key; keeps the session if there is one.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn try_pair_vouched(&mut self, activation_code: &str, holder_proof: &str) -> Result<Answer> {
+        let body = self.pairing(activation_code)?;
+        self.send_pairing(&body, Some(holder_proof)).await
+    }
+
+    async fn send_pairing(&mut self, body: &serde_json::Value, holder_proof: Option<&str>) -> Result<Answer> {
+        let mut call = self
+            .door
+            .call(Method::POST, "/customers/pair")
+            .idempotency_key(&random_id()?);
+        if let Some(proof) = holder_proof {
+            call = call.header("Holder-Proof", proof);
+        }
+        let answer = call.json(body).send().await?;
         if answer.status == 201 {
             self.installation = Some(answer.number_at("/installationId")?);
             self.session = Some(answer.text_at("/sessionToken")?);

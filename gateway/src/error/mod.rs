@@ -71,6 +71,10 @@ pub enum Code {
     TooManyBalances,
     /// The partner has a user of this name.
     ExternalIdTaken,
+    /// The user is locked.
+    UserLocked,
+    /// A balance of the user holds money, or money is held on it.
+    BalanceNotEmpty,
     /// There is an operator of this login.
     LoginTaken,
     /// The operator is disabled.
@@ -157,7 +161,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 71] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -186,6 +190,8 @@ impl Code {
         Self::BalanceRequired,
         Self::TooManyBalances,
         Self::ExternalIdTaken,
+        Self::UserLocked,
+        Self::BalanceNotEmpty,
         Self::LoginTaken,
         Self::OperatorDisabled,
         Self::LastAdmin,
@@ -263,6 +269,8 @@ impl Code {
             Self::BalanceRequired => (S::CONFLICT, "BALANCE_REQUIRED", "The user has no such balance in use."),
             Self::TooManyBalances => (S::CONFLICT, "TOO_MANY_BALANCES", "The user has as many balances as are allowed."),
             Self::ExternalIdTaken => (S::CONFLICT, "EXTERNAL_ID_TAKEN", "There is a user with this externalId."),
+            Self::UserLocked => (S::CONFLICT, "USER_LOCKED", "The user is locked."),
+            Self::BalanceNotEmpty => (S::CONFLICT, "BALANCE_NOT_EMPTY", "A balance of the user holds money, or money is held on it."),
             Self::LoginTaken => (S::CONFLICT, "LOGIN_TAKEN", "There is an operator with this login."),
             Self::OperatorDisabled => (S::CONFLICT, "OPERATOR_DISABLED", "The operator is disabled."),
             Self::LastAdmin => (S::CONFLICT, "LAST_ADMIN", "Nobody would be left to manage operators."),

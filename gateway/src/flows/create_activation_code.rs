@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::secret::{CodeParts, hash};
-use crate::domain::user::UserId;
+use crate::domain::user::{UserId, UserStanding};
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::StoreError;
@@ -27,7 +27,7 @@ pub struct IssuedCode {
 /// Makes a code for an active user. `enrolment_ticket` goes to the vault with the pairing: only the vault judges it.
 ///
 /// # Errors
-/// `NOT_FOUND` when the user is gone.
+/// `NOT_FOUND` when the user is gone; `USER_LOCKED`.
 pub async fn create_activation_code(
     services: &Services,
     user: UserId,
@@ -47,9 +47,12 @@ pub async fn create_activation_code(
             expires_at,
         };
         let mut tx = services.db.begin().await?;
-        users::find_for_update(&mut tx, user)
+        let user = users::find_for_update(&mut tx, user)
             .await?
             .ok_or(Code::NotFound)?;
+        if user.standing == UserStanding::Locked {
+            return Err(Code::UserLocked.into());
+        }
         match activation_codes::replace(&mut tx, &new, now).await {
             Ok(()) => {
                 tx.commit().await?;

@@ -16,7 +16,7 @@ use crate::store::{balances, users};
 /// with its stamp.
 ///
 /// # Errors
-/// `KYC_REQUIRED`, `TOO_MANY_BALANCES`.
+/// `USER_LOCKED`, `KYC_REQUIRED`, `TOO_MANY_BALANCES`.
 pub async fn create_balance(
     services: &Services,
     request: &Request,
@@ -33,6 +33,9 @@ pub async fn create_balance(
     let user = users::find_for_update(&mut tx, user)
         .await?
         .ok_or(Code::NotFound)?;
+    if !user.may_get_more() {
+        return Err(Code::UserLocked.into());
+    }
     if user.kyc != KycStatus::Accepted {
         return Err(Code::KycRequired.into());
     }

@@ -12,11 +12,12 @@ use super::begin_session::{NewSession, begin_session, renew_session};
 use super::claimed::{Opened, open};
 use super::secret::{hash, token};
 use crate::domain::installation::{AppPin, InstallationId};
+use crate::domain::user::UserStanding;
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::idempotency::Request;
 use crate::store::installations::{self, Installation};
-use crate::store::{Tx, sessions};
+use crate::store::{Tx, sessions, users};
 
 /// What a login challenge begins with.
 const CHALLENGE_PREFIX: &str = "lch_";
@@ -63,7 +64,7 @@ pub struct Login {
 /// Begins a session.
 ///
 /// # Errors
-/// `AUTHENTICATION_FAILED`; 429 while the installation is locked for too many wrong PINs, or logs in too often; 503 while
+/// `AUTHENTICATION_FAILED`; `USER_LOCKED`; 429 while the installation is locked for too many wrong PINs, or logs in too often; 503 while
 /// too many log in at once.
 pub async fn log_in(services: &Services, mut request: Request, login: Login) -> Result<NewSession, Error> {
     request.scope = format!("installation:{} {}", login.installation.0, request.scope);
@@ -97,11 +98,20 @@ pub async fn log_in(services: &Services, mut request: Request, login: Login) -> 
         .verify(turn, login.pin, Some(installation.pin_hash))
         .await?;
     let mut tx = services.db.begin().await?;
+    // Held until the end: a lock of the user comes before this login or after it.
+    let user = users::find_for_update(&mut tx, installation.user).await?;
     // Not cleared: revoked in the meantime.
-    if !right || !installations::clear_pin_tries(&mut tx, installation.id).await? {
+    let refused = match user {
+        Some(user) if right && installations::clear_pin_tries(&mut tx, installation.id).await? => {
+            // Told to whoever has the device's key and the PIN, and to nobody else.
+            (user.standing != UserStanding::Open).then_some(Code::UserLocked)
+        }
+        Some(_) | None => Some(Code::AuthenticationFailed),
+    };
+    if let Some(refused) = refused {
         claim.abandon(&mut tx).await?;
         tx.commit().await?;
-        return Err(Code::AuthenticationFailed.into());
+        return Err(refused.into());
     }
     let session = begin_session(services, &mut tx, installation.id, &claim, &()).await?;
     tx.commit().await?;

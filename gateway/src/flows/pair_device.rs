@@ -10,20 +10,22 @@ use ring::digest::{Context, SHA256};
 use shared::ids::IdempotencyKey;
 use shared::public_key::HolderKey;
 use shared::vault_api::Actor;
-use shared::vault_api::holders::{EnrolKey, EnrolledKey};
+use shared::vault_api::holders::{EnrolKey, EnrolledKey, KeyState};
 use subtle::ConstantTimeEq as _;
+use time::format_description::well_known::Rfc3339;
 
 use super::begin_session::{NewSession, begin_session, renew_session};
 use super::claimed::{Opened, open};
 use super::secret::{CodeParts, hash};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::installation::{AppPin, DeviceId, InstallationId};
-use crate::domain::user::UserId;
+use crate::domain::user::{User, UserId, UserStanding};
 use crate::error::{Code, Error};
 use crate::services::Services;
-use crate::store::Tx;
 use crate::store::activation_codes::{self, ActivationCode};
 use crate::store::idempotency::{Answer, Claim, Request};
 use crate::store::installations::{self, NewInstallation};
+use crate::store::{Tx, events, users};
 
 /// What the app sends.
 pub struct Pairing {
@@ -106,22 +108,70 @@ pub async fn pair_device(
         key: &pairing.key,
         pin_hash: &pin_hash,
     };
+    settle(services, &code, &claim, &new, enrolled).await
+}
+
+/// Spends the code and makes the installation, in one commit.
+async fn settle(
+    services: &Services,
+    code: &ActivationCode,
+    claim: &Claim,
+    new: &NewInstallation<'_>,
+    enrolled: EnrolledKey,
+) -> Result<Paired, Error> {
     let mut tx = services.db.begin().await?;
-    if !activation_codes::spend(&mut tx, code.id).await? {
+    // Held until the end: a lock of the user voids the code before this, or ends the session after it.
+    let open = users::find_for_update(&mut tx, code.user.id)
+        .await?
+        .is_some_and(|user| user.standing == UserStanding::Open);
+    if !open || !activation_codes::spend(&mut tx, code.id).await? {
         // Voided or spent while the vault was asked: nobody shall prove anything with the key that it enrolled.
-        installations::note_stray_key(&mut tx, &new, services.now()).await?;
+        installations::note_stray_key(&mut tx, new, services.now()).await?;
         claim.abandon(&mut tx).await?;
         tx.commit().await?;
         return Err(Code::ActivationCodeInvalid.into());
     }
-    let installation = installations::replace(&mut tx, &new, services.now()).await?;
-    let session = begin_session(services, &mut tx, installation, &claim, &enrolled).await?;
+    let (installation, former) = installations::replace(&mut tx, new, services.now()).await?;
+    tell(services, &mut tx, &code.user, (installation, former), &enrolled).await?;
+    let session = begin_session(services, &mut tx, installation, claim, &enrolled).await?;
     tx.commit().await?;
     Ok(Paired {
         installation,
         session,
         enrolled,
     })
+}
+
+/// Writes down what the user and the partner are told: the new installation, the former one's end, and a key that waits,
+/// which the user can still revoke if somebody else brought it in.
+async fn tell(
+    services: &Services,
+    tx: &mut Tx,
+    user: &User,
+    (installation, former): (InstallationId, Option<InstallationId>),
+    enrolled: &EnrolledKey,
+) -> Result<(), Error> {
+    let now = services.now();
+    let about = |kind, installation: InstallationId| {
+        Event::new(kind, &user.partner)
+            .about_user(user.id)
+            .telling("installationId", installation.0)
+    };
+    if let Some(former) = former {
+        events::write(tx, &about(EventKind::InstallationRevoked, former), now).await?;
+    }
+    events::write(tx, &about(EventKind::InstallationPaired, installation), now).await?;
+    if enrolled.state == KeyState::Pending {
+        let mut event = about(EventKind::HolderKeyPending, installation);
+        if let Some(matures_at) = enrolled.matures_at {
+            let matures_at = matures_at
+                .format(&Rfc3339)
+                .map_err(|_| Error::internal("an instant cannot be written"))?;
+            event = event.telling("maturesAt", matures_at);
+        }
+        events::write(tx, &event, now).await?;
+    }
+    Ok(())
 }
 
 /// The same pairing again: the same installation, under another token of the same session.

@@ -12,12 +12,13 @@ use shared::vault_api::holders::CreateHolder;
 use super::attempt::Attempt;
 use super::claimed::{Opened, open};
 use crate::clients::vault::VaultError;
+use crate::domain::event::{Event, EventKind};
 use crate::domain::person::{ExternalId, Person};
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::idempotency::{Answer, Claim, Request};
 use crate::store::users::{self, NewUser, PendingUser, Profile, Registered};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, events};
 
 /// Whom a partner registers.
 pub struct Registration {
@@ -71,7 +72,7 @@ pub async fn register_user(
         }
     };
     let mut tx = services.db.begin().await?;
-    users::activate(&mut tx, pending.id, &holder).await?;
+    activate(services, &mut tx, &pending, &holder).await?;
     let profile = users::profile(&mut tx, pending.id).await?.ok_or_else(gone)?;
     answer(tx, &claim, &profile, render).await
 }
@@ -116,6 +117,23 @@ pub async fn create_holder(
         .create_holder(&pending.vault_key, &request)
         .await?
         .holder)
+}
+
+/// Makes the PENDING user one whom the partner can see, and tells so. Whoever comes second has no effect.
+///
+/// # Errors
+/// When the database fails.
+pub async fn activate(
+    services: &Services,
+    tx: &mut Tx,
+    pending: &PendingUser,
+    holder: &HolderToken,
+) -> Result<(), StoreError> {
+    if users::activate(tx, pending.id, holder).await? {
+        let event = Event::new(EventKind::UserCreated, &pending.partner).about_user(pending.id);
+        events::write(tx, &event, services.now()).await?;
+    }
+    Ok(())
 }
 
 /// Strikes off what will not be finished. A row stays only where the vault may have created the holder and a retry with

@@ -27,7 +27,7 @@ const CARDS_ASKED: i64 = 101;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Balance)]
-struct BalanceView {
+pub(super) struct BalanceView {
     id: i64,
     #[schema(example = "EUR")]
     currency: &'static str,
@@ -47,7 +47,12 @@ struct BalanceView {
 
 impl BalanceView {
     /// A balance with those of `cards` that are its own.
-    fn of(balance: &Balance, cards: &[Card], party: Party, rules: CardRules) -> Result<Self, Error> {
+    pub(super) fn of(
+        balance: &Balance,
+        cards: &[Card],
+        party: Party,
+        rules: CardRules,
+    ) -> Result<Self, Error> {
         let mut own = cards.iter().filter(|card| card.balance == balance.id);
         let overflow = || Error::internal("a balance's sums overflow");
         Ok(Self {

@@ -12,9 +12,11 @@ mod cards;
 pub mod doc;
 mod documentation;
 pub mod enc;
+mod export;
 mod header;
 mod health;
 mod holder_challenge;
+mod installations;
 mod kyc;
 mod kyc_documents;
 mod operator;
@@ -22,6 +24,8 @@ pub mod page;
 mod person;
 mod profile;
 mod public_key;
+mod search;
+mod standing;
 mod trace;
 
 mod admin;
@@ -136,6 +140,9 @@ pub const PUBLIC: &[Route] = &[
     route(DELETE, "/customers/me/session", User, || web::to(customers::sessions::delete), customers::sessions::delete_doc),
 
     readable("/customers/me", User, || web::to(customers::me), customers::me_doc),
+    readable("/customers/me/installations", User, || web::to(customers::list_installations), installations::list_doc),
+    route(DELETE, "/customers/me/installations/{installationId}", User, || web::to(customers::revoke_installation), installations::revoke_doc),
+    route(GET, "/customers/me/export", User, || web::to(customers::export), export::doc),
     route(POST, "/customers/me/register", User, || web::to(customers::register), kyc::register_doc),
     readable("/customers/me/kyc", User, || web::to(customers::get_kyc), kyc::get_doc),
     route(POST, "/customers/me/kyc/documents", User, || web::to(customers::create_kyc_document), kyc_documents::create_doc),
@@ -165,7 +172,15 @@ pub const PUBLIC: &[Route] = &[
 pub const PARTNER: &[Route] = &[
     readable("/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners), public_key::doc),
     route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create), lifecycle::users::create_doc),
+    readable("/lifecycle/v1/users", Partner, || web::to(lifecycle::users::list), lifecycle::users::list_doc),
     readable("/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get), lifecycle::users::get_doc),
+    route(PUT, "/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::put), lifecycle::users::put_doc),
+    route(DELETE, "/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::delete), lifecycle::users::delete_doc),
+    route(GET, "/lifecycle/v1/users/{userId}/export", Partner, || web::to(lifecycle::users::export), export::doc),
+    route(POST, "/lifecycle/v1/users/{userId}/lock", Partner, || web::to(lifecycle::users::lock), standing::lock_doc),
+    route(POST, "/lifecycle/v1/users/{userId}/unlock", Partner, || web::to(lifecycle::users::unlock), standing::unlock_doc),
+    readable("/lifecycle/v1/users/{userId}/installations", Partner, || web::to(lifecycle::users::list_installations), installations::list_doc),
+    route(DELETE, "/lifecycle/v1/users/{userId}/installations/{installationId}", Partner, || web::to(lifecycle::users::revoke_installation), installations::revoke_doc),
     route(PUT, "/lifecycle/v1/users/{userId}/kyc", Partner, || web::to(lifecycle::users::put_kyc), lifecycle::users::put_kyc_doc),
     route(POST, "/lifecycle/v1/users/{userId}/activation-codes", Partner, || web::to(lifecycle::users::create_code), lifecycle::users::create_code_doc),
 

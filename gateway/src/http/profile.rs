@@ -5,6 +5,7 @@ use shared::vault_api::cards::PostalAddress;
 use utoipa::ToSchema;
 
 use super::doc::words;
+use super::standing::LockView;
 use crate::store::users::Profile;
 
 /// The wire form.
@@ -16,6 +17,11 @@ pub(super) struct ProfileView<'a> {
     id: i64,
     #[schema(schema_with = words::kyc_status)]
     kyc_status: &'static str,
+    /// Whether the account can be used.
+    #[schema(schema_with = words::user_standing)]
+    standing: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock: Option<LockView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
     email: &'a str,
@@ -35,6 +41,8 @@ impl<'a> ProfileView<'a> {
         Self {
             id: profile.user.id.0,
             kyc_status: profile.user.kyc.as_str(),
+            standing: profile.user.standing.as_str(),
+            lock: profile.lock.as_ref().map(LockView::of),
             external_id: profile.external_id.as_deref(),
             email: &profile.email,
             phone_number: &profile.phone_number,

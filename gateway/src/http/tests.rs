@@ -168,7 +168,7 @@ async fn unknown_paths_and_wrong_methods_are_told_apart() {
 }
 
 #[actix_web::test]
-async fn head_is_answered_beside_every_get_but_the_reveal() {
+async fn head_is_answered_beside_every_get_but_reveals_and_exports() {
     let stage = stages().await.remove(0);
     for tables in [ON_PUBLIC, ON_PARTNER] {
         let app = listener(&stage, tables).await;
@@ -182,8 +182,9 @@ async fn head_is_answered_beside_every_get_but_the_reveal() {
             let known = app.call(head).await.unwrap().status().as_u16() != 405;
             // On the operators' path stands a masked card.
             let reveals = route.path.ends_with("/{cardId}") && !route.path.starts_with("/admin/")
-                // A document is read whole, on record.
-                || route.path.ends_with("/documents/{documentId}");
+                // A document is read whole, on record; so is an export.
+                || route.path.ends_with("/documents/{documentId}")
+                || route.path.ends_with("/export");
             assert_eq!(known, !reveals, "{}", route.path);
         }
     }

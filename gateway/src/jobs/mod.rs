@@ -6,6 +6,7 @@ pub mod kyc_submissions;
 pub mod mails;
 pub mod notices;
 mod registrations;
+mod removals;
 mod sweep;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
         services.documents.uploads.sweep();
         log("card requests", card_requests::finish(&services).await);
         log("key revocations", key_revocations::revoke(&services).await);
+        log("removals", removals::finish(&services).await);
         log("registrations", registrations::finish(&services).await);
         log("late orders", flag_late_orders(&services).await);
         log("sweep", sweep::sweep(&services).await);

@@ -5,7 +5,7 @@ use time::Duration;
 
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
-use crate::flows::register_user::create_holder;
+use crate::flows::register_user::{activate, create_holder};
 use crate::services::Services;
 use crate::store::users::{self, PendingUser};
 
@@ -52,7 +52,7 @@ async fn finish_one(services: &Services, user: &PendingUser) -> Result<(), Error
     let mut tx = services.db.begin().await?;
     match holder {
         Some(holder) => {
-            users::activate(&mut tx, user.id, &holder).await?;
+            activate(services, &mut tx, user, &holder).await?;
         }
         None => users::delete_pending(&mut tx, user.id).await?,
     }

@@ -50,10 +50,7 @@ pub struct NewCode<'a> {
 /// # Errors
 /// [`StoreError::Duplicate`] in the one case in a million that the selector is taken.
 pub async fn replace(tx: &mut Tx, new: &NewCode<'_>, now: OffsetDateTime) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM activation_codes WHERE user_id = $1")
-        .bind(new.user.0)
-        .execute(&mut **tx)
-        .await?;
+    delete_of_user(tx, new.user).await?;
     let id = tx.next_number(Sequence::ActivationCodes).await?;
     sqlx::query(
         "INSERT INTO activation_codes (id, user_id, selector, secret_hash, vault_key, enrolment_ticket, tries_left, \
@@ -73,7 +70,19 @@ pub async fn replace(tx: &mut Tx, new: &NewCode<'_>, now: OffsetDateTime) -> Res
     Ok(())
 }
 
-/// The code with this selector, of an active user.
+/// Voids the user's codes.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM activation_codes WHERE user_id = $1")
+        .bind(user.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The code with this selector, of an active user who is not locked.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -83,8 +92,9 @@ pub async fn find(
 ) -> Result<Option<ActivationCode>, StoreError> {
     sqlx::query(
         "SELECT c.id, c.secret_hash, c.vault_key, c.enrolment_ticket, c.tries_left, c.expires_at, \
-         u.id AS user_id, u.partner, u.program, u.holder, u.kyc_status \
-         FROM activation_codes c JOIN users u ON u.id = c.user_id WHERE c.selector = $1 AND u.state = 'ACTIVE'",
+         u.id AS user_id, u.partner, u.program, u.holder, u.kyc_status, u.standing \
+         FROM activation_codes c JOIN users u ON u.id = c.user_id WHERE c.selector = $1 AND u.state = 'ACTIVE' \
+         AND u.standing = 'OPEN'",
     )
     .bind(selector)
     .fetch_optional(connection)

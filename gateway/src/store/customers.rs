@@ -1,4 +1,4 @@
-//! Users as operators look for them.
+//! Users as operators and partners look for them.
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
@@ -43,8 +43,9 @@ pub async fn search(
         .collect();
     // The columns are those named above; the values are bound.
     let mut statement = String::from(
-        "SELECT id, partner, program, holder, kyc_status, external_id, email, phone_number, first_name, last_name, \
-         date_of_birth, nationality, address FROM users WHERE state = 'ACTIVE' AND id > $1",
+        "SELECT id, partner, program, holder, kyc_status, standing, external_id, email, phone_number, first_name, \
+         last_name, date_of_birth, nationality, address, locked_by, lock_reason, locked_at FROM users \
+         WHERE state = 'ACTIVE' AND standing <> 'REMOVED' AND id > $1",
     );
     for (place, (column, _)) in named.iter().enumerate() {
         statement.push_str(&format!(" AND {column} = ${}", place + 3));

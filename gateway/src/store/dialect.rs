@@ -15,10 +15,12 @@ use super::StoreError;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Settings of every SQLite connection: the log is written ahead and synced at each commit (a commit that was
-/// acknowledged survives a power cut), and a lock is waited for.
+/// acknowledged survives a power cut), and a lock is waited for. What is deleted is overwritten with zeros: personal data that
+/// was erased shall not be found in the file.
 const SQLITE_SETTINGS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+const SQLITE_WRITER: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;";
 const SQLITE_READER: &str = "PRAGMA query_only = ON;";
 
 /// PostgreSQL's SQLSTATEs of what passes: serialization failure, deadlock, shutdown, start, too many connections, a full disk.
@@ -64,6 +66,8 @@ pub enum Sequence {
     Events,
     /// Documents of KYC applications.
     KycDocuments,
+    /// Exports of what is held about a user.
+    UserExports,
 }
 
 impl Sequence {
@@ -83,6 +87,7 @@ impl Sequence {
             Self::Mails => "mails",
             Self::Events => "events",
             Self::KycDocuments => "kyc_documents",
+            Self::UserExports => "user_exports",
         }
     }
 }
@@ -125,6 +130,14 @@ impl Engine {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// Empties the log of what was written ahead, in which former content stands until it is written over.
+    pub(super) const fn drop_traces_statement(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("PRAGMA wal_checkpoint(TRUNCATE)"),
+            Self::Postgres => None,
         }
     }
 

@@ -15,6 +15,8 @@ use crate::domain::user::UserId;
 pub struct Installation {
     /// The number.
     pub id: InstallationId,
+    /// Whose it is.
+    pub user: UserId,
     /// The key that signs logins.
     pub key: HolderKey,
     /// The PIN's hash, in PHC form.
@@ -38,7 +40,8 @@ pub struct NewInstallation<'a> {
 }
 
 /// Revokes the installation that is in use on this device, with its sessions, and makes a new one. The former one's key,
-/// if it is another, is then due to be revoked in the vault.
+/// if it is another, is then due to be revoked in the vault. Gives the new one's number, and the former one's if there was
+/// one.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -46,7 +49,7 @@ pub async fn replace(
     tx: &mut Tx,
     new: &NewInstallation<'_>,
     now: OffsetDateTime,
-) -> Result<InstallationId, StoreError> {
+) -> Result<(InstallationId, Option<InstallationId>), StoreError> {
     sqlx::query(
         "DELETE FROM sessions WHERE installation_id IN \
          (SELECT id FROM installations WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE')",
@@ -55,17 +58,20 @@ pub async fn replace(
     .bind(new.device.as_str())
     .execute(&mut **tx)
     .await?;
-    sqlx::query(
+    let former = sqlx::query(
         "UPDATE installations SET state = 'REVOKED', \
          key_state = CASE WHEN public_key = $3 THEN 'KEPT' ELSE 'DUE' END \
-         WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE'",
+         WHERE user_id = $1 AND device_id = $2 AND state = 'ACTIVE' RETURNING id",
     )
     .bind(new.user.0)
     .bind(new.device.as_str())
     .bind(new.key.point().as_bytes().as_slice())
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    insert(tx, new, ("ACTIVE", "KEPT"), now).await
+    let former = former
+        .map(|row| get(&row, "id").map(InstallationId))
+        .transpose()?;
+    Ok((insert(tx, new, ("ACTIVE", "KEPT"), now).await?, former))
 }
 
 async fn insert(
@@ -102,7 +108,7 @@ pub async fn find(
     id: InstallationId,
 ) -> Result<Option<Installation>, StoreError> {
     sqlx::query(
-        "SELECT id, public_key, pin_hash, locked_until FROM installations WHERE id = $1 AND state = 'ACTIVE'",
+        "SELECT id, user_id, public_key, pin_hash, locked_until FROM installations WHERE id = $1 AND state = 'ACTIVE'",
     )
     .bind(id.0)
     .fetch_optional(connection)
@@ -115,6 +121,7 @@ pub async fn find(
 fn of_row(row: &AnyRow) -> Result<Installation, StoreError> {
     Ok(Installation {
         id: InstallationId(get(row, "id")?),
+        user: UserId(get(row, "user_id")?),
         key: key_of_row(row)?,
         pin_hash: get(row, "pin_hash")?,
         locked_until: instant(get(row, "locked_until")?)?,
@@ -194,16 +201,36 @@ pub async fn keys_due(connection: &mut AnyConnection, most: i64) -> Result<Vec<D
     .bind(most)
     .fetch_all(connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(DueKey {
-                installation: InstallationId(get(row, "id")?),
-                user: UserId(get(row, "user_id")?),
-                holder: parse(row, "holder")?,
-                key: key_of_row(row)?,
-            })
-        })
-        .collect()
+    rows.iter().map(due_of_row).collect()
+}
+
+fn due_of_row(row: &AnyRow) -> Result<DueKey, StoreError> {
+    Ok(DueKey {
+        installation: InstallationId(get(row, "id")?),
+        user: UserId(get(row, "user_id")?),
+        holder: parse(row, "holder")?,
+        key: key_of_row(row)?,
+    })
+}
+
+/// The key of this installation, if it is due.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn key_due_of(
+    connection: &mut AnyConnection,
+    id: InstallationId,
+) -> Result<Option<DueKey>, StoreError> {
+    sqlx::query(
+        "SELECT i.id, i.user_id, i.public_key, u.holder FROM installations i JOIN users u ON u.id = i.user_id \
+         WHERE i.id = $1 AND i.key_state = 'DUE'",
+    )
+    .bind(id.0)
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(due_of_row)
+    .transpose()
 }
 
 /// Whether the key of this installation is due, and no installation in use has it.
@@ -232,7 +259,12 @@ pub async fn note_stray_key(
     stray: &NewInstallation<'_>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    insert(tx, stray, ("REVOKED", "DUE"), now).await?;
+    let id = insert(tx, stray, ("REVOKED", "DUE"), now).await?;
+    // Of what came to nothing the key alone is kept: its user may have been removed meanwhile.
+    sqlx::query("UPDATE installations SET device_id = '', device_name = NULL, pin_hash = '' WHERE id = $1")
+        .bind(id.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -254,6 +286,8 @@ pub struct Listed {
     pub id: InstallationId,
     /// What the user calls the device.
     pub device_name: Option<String>,
+    /// Its key.
+    pub key: HolderKey,
     /// `ACTIVE` or `REVOKED`.
     pub state: String,
     /// When it was paired.
@@ -271,7 +305,7 @@ pub async fn of_user(
     most: i64,
 ) -> Result<Vec<Listed>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, device_name, state, created_at FROM installations WHERE user_id = $1 AND id > $2 \
+        "SELECT id, device_name, public_key, state, created_at FROM installations WHERE user_id = $1 AND id > $2 \
          ORDER BY id LIMIT $3",
     )
     .bind(user.0)
@@ -284,6 +318,7 @@ pub async fn of_user(
             Ok(Listed {
                 id: InstallationId(get(row, "id")?),
                 device_name: get(row, "device_name")?,
+                key: key_of_row(row)?,
                 state: get(row, "state")?,
                 created_at: instant(get(row, "created_at")?)?,
             })

@@ -25,6 +25,10 @@ pub mod operators;
 pub mod orders;
 mod row;
 pub mod sessions;
+pub mod user_data;
+pub mod user_exports;
+pub mod user_removal;
+pub mod user_standing;
 pub mod users;
 
 use std::ops::{Deref, DerefMut};
@@ -153,6 +157,19 @@ impl Db {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let mut read = self.read().await?;
         sqlx::query("SELECT 1").execute(&mut *read).await?;
+        Ok(())
+    }
+
+    /// Sees to it that what was deleted or overwritten is not found in the database's log either, as far as the engine lets
+    /// a program do that: SQLite folds its log into the file and empties it; PostgreSQL frees dead rows in its own time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn drop_traces(&self) -> Result<(), StoreError> {
+        if let Some(statement) = self.engine.drop_traces_statement() {
+            let mut connection = self.writer.acquire().await?;
+            sqlx::query(statement).fetch_all(&mut *connection).await?;
+        }
         Ok(())
     }
 

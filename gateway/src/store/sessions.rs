@@ -7,7 +7,7 @@ use super::row::get;
 use super::users::user_of_row;
 use super::{StoreError, Tx, instant, millis};
 use crate::domain::installation::InstallationId;
-use crate::domain::user::User;
+use crate::domain::user::{User, UserId};
 
 /// A session that has not ended.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub async fn replace_token(
     )))
 }
 
-/// The session of this token, if it has not ended and its installation is in use.
+/// The session of this token, if it has not ended, its installation is in use and its user not locked.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -77,9 +77,10 @@ pub async fn find(
     now: OffsetDateTime,
 ) -> Result<Option<Session>, StoreError> {
     let row = sqlx::query(
-        "SELECT s.installation_id, u.id AS user_id, u.partner, u.program, u.holder, u.kyc_status \
+        "SELECT s.installation_id, u.id AS user_id, u.partner, u.program, u.holder, u.kyc_status, u.standing \
          FROM sessions s JOIN installations i ON i.id = s.installation_id JOIN users u ON u.id = i.user_id \
-         WHERE s.token_hash = $1 AND s.expires_at > $2 AND i.state = 'ACTIVE' AND u.state = 'ACTIVE'",
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND i.state = 'ACTIVE' AND u.state = 'ACTIVE' \
+         AND u.standing = 'OPEN'",
     )
     .bind(token_hash.as_slice())
     .bind(millis(now))
@@ -101,6 +102,20 @@ pub async fn delete(tx: &mut Tx, token_hash: &[u8; 32]) -> Result<(), StoreError
         .bind(token_hash.as_slice())
         .execute(&mut **tx)
         .await?;
+    Ok(())
+}
+
+/// Ends every session of a user.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM sessions WHERE installation_id IN (SELECT id FROM installations WHERE user_id = $1)",
+    )
+    .bind(user.0)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

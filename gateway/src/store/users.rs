@@ -8,10 +8,11 @@ use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::row::{get, named, parse};
-use super::{Sequence, StoreError, Tx, millis};
+use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::kyc::KycStatus;
+use crate::domain::lock::Party;
 use crate::domain::person::{ExternalId, Person};
-use crate::domain::user::{User, UserId};
+use crate::domain::user::{User, UserId, UserLock, UserStanding};
 
 /// A user on the way in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +49,11 @@ pub struct Profile {
     pub nationality: String,
     /// Where plastic goes.
     pub address: Option<PostalAddress>,
+    /// The lock of the account, if it is locked.
+    pub lock: Option<UserLock>,
 }
 
-/// Reads the columns `id, partner, program, holder, kyc_status` of an active user.
+/// Reads the columns `id, partner, program, holder, kyc_status, standing` of an active user.
 pub(super) fn user_of_row(row: &AnyRow, id: &'static str) -> Result<User, StoreError> {
     Ok(User {
         id: UserId(get(row, id)?),
@@ -58,6 +61,7 @@ pub(super) fn user_of_row(row: &AnyRow, id: &'static str) -> Result<User, StoreE
         program: parse(row, "program")?,
         holder: parse(row, "holder")?,
         kyc: named(row, "kyc_status", KycStatus::from_name)?,
+        standing: named(row, "standing", UserStanding::from_name)?,
     })
 }
 
@@ -97,13 +101,7 @@ pub async fn insert_pending(
     now: OffsetDateTime,
 ) -> Result<PendingUser, StoreError> {
     let id = tx.next_number(Sequence::Users).await?;
-    let address = match &new.person.address {
-        Some(address) => Some(
-            serde_json::to_string(address)
-                .map_err(|_| StoreError::Corrupt("an address cannot be written"))?,
-        ),
-        None => None,
-    };
+    let address = written_address(new.person.address.as_ref())?;
     sqlx::query(
         "INSERT INTO users (id, partner, program, state, vault_key, request_id, external_id, email, phone_number, \
          first_name, last_name, date_of_birth, nationality, address, kyc_status, created_at) \
@@ -226,8 +224,8 @@ pub async fn find_of_partner(
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
     sqlx::query(
-        "SELECT id, partner, program, holder, kyc_status FROM users \
-         WHERE id = $1 AND partner = $2 AND state = 'ACTIVE'",
+        "SELECT id, partner, program, holder, kyc_status, standing FROM users \
+         WHERE id = $1 AND partner = $2 AND state = 'ACTIVE' AND standing <> 'REMOVED'",
     )
     .bind(id.0)
     .bind(partner.as_str())
@@ -244,7 +242,27 @@ pub async fn find_of_partner(
 /// [`StoreError`] of the database.
 pub async fn find(connection: &mut AnyConnection, id: UserId) -> Result<Option<User>, StoreError> {
     sqlx::query(
-        "SELECT id, partner, program, holder, kyc_status FROM users WHERE id = $1 AND state = 'ACTIVE'",
+        "SELECT id, partner, program, holder, kyc_status, standing FROM users \
+         WHERE id = $1 AND state = 'ACTIVE' AND standing <> 'REMOVED'",
+    )
+    .bind(id.0)
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(|row| user_of_row(row, "id"))
+    .transpose()
+}
+
+/// A user whether removed or not, for work on a card that outlives its user.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find_even_removed(
+    connection: &mut AnyConnection,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    sqlx::query(
+        "SELECT id, partner, program, holder, kyc_status, standing FROM users WHERE id = $1 AND state = 'ACTIVE'",
     )
     .bind(id.0)
     .fetch_optional(connection)
@@ -260,8 +278,8 @@ pub async fn find(connection: &mut AnyConnection, id: UserId) -> Result<Option<U
 /// [`StoreError`] of the database.
 pub async fn find_for_update(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
     sqlx::query(
-        "UPDATE users SET kyc_status = kyc_status WHERE id = $1 AND state = 'ACTIVE' \
-         RETURNING id, partner, program, holder, kyc_status",
+        "UPDATE users SET kyc_status = kyc_status WHERE id = $1 AND state = 'ACTIVE' AND standing <> 'REMOVED' \
+         RETURNING id, partner, program, holder, kyc_status, standing",
     )
     .bind(id.0)
     .fetch_optional(&mut **tx)
@@ -277,8 +295,9 @@ pub async fn find_for_update(tx: &mut Tx, id: UserId) -> Result<Option<User>, St
 /// [`StoreError`] of the database.
 pub async fn profile(connection: &mut AnyConnection, id: UserId) -> Result<Option<Profile>, StoreError> {
     let row = sqlx::query(
-        "SELECT id, partner, program, holder, kyc_status, external_id, email, phone_number, first_name, last_name, \
-         date_of_birth, nationality, address FROM users WHERE id = $1 AND state = 'ACTIVE'",
+        "SELECT id, partner, program, holder, kyc_status, standing, external_id, email, phone_number, first_name, \
+         last_name, date_of_birth, nationality, address, locked_by, lock_reason, locked_at FROM users \
+         WHERE id = $1 AND state = 'ACTIVE' AND standing <> 'REMOVED'",
     )
     .bind(id.0)
     .fetch_optional(connection)
@@ -298,7 +317,19 @@ pub(super) fn profile_of_row(row: &AnyRow) -> Result<Profile, StoreError> {
         date_of_birth: get(row, "date_of_birth")?,
         nationality: get(row, "nationality")?,
         address: address_of_row(row)?,
+        lock: lock_of_row(row)?,
     })
+}
+
+fn lock_of_row(row: &AnyRow) -> Result<Option<UserLock>, StoreError> {
+    let Some(by) = get::<Option<String>>(row, "locked_by")? else {
+        return Ok(None);
+    };
+    Ok(Some(UserLock {
+        by: Party::from_name(&by).ok_or(StoreError::Corrupt("locked_by"))?,
+        reason: get(row, "lock_reason")?,
+        at: instant(get(row, "locked_at")?)?,
+    }))
 }
 
 /// The address on file of an active user.
@@ -309,11 +340,21 @@ pub async fn address(
     connection: &mut AnyConnection,
     id: UserId,
 ) -> Result<Option<PostalAddress>, StoreError> {
-    let row = sqlx::query("SELECT address FROM users WHERE id = $1 AND state = 'ACTIVE'")
-        .bind(id.0)
-        .fetch_optional(connection)
-        .await?;
+    let row =
+        sqlx::query("SELECT address FROM users WHERE id = $1 AND state = 'ACTIVE' AND standing <> 'REMOVED'")
+            .bind(id.0)
+            .fetch_optional(connection)
+            .await?;
     row.as_ref().map_or(Ok(None), address_of_row)
+}
+
+/// An address as its column holds it.
+pub(super) fn written_address(address: Option<&PostalAddress>) -> Result<Option<String>, StoreError> {
+    address
+        .map(|address| {
+            serde_json::to_string(address).map_err(|_| StoreError::Corrupt("an address cannot be written"))
+        })
+        .transpose()
 }
 
 fn address_of_row(row: &AnyRow) -> Result<Option<PostalAddress>, StoreError> {

@@ -33,4 +33,5 @@ mod raw;
 mod renewal;
 mod rotation;
 mod slots;
+mod user_life;
 mod users;

@@ -9,7 +9,7 @@ use shared::vault_api::cards::{
 };
 use shared::vault_api::governance::Status;
 use shared::vault_api::holders::{
-    Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, RevokeKey,
+    Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, HolderKeys, RevokeKey,
 };
 use shared::vault_api::keys::VaultKeys;
 use shared::vault_api::notices::{AcknowledgeNotices, NoticePage, NoticesAcknowledged};
@@ -63,6 +63,11 @@ impl VaultClient {
         request: &CreateHolder,
     ) -> Result<HolderCreated, VaultError> {
         self.post(paths::HOLDERS, key, request, StatusCode::CREATED).await
+    }
+
+    /// Every key that a holder has or had.
+    pub async fn holder_keys(&self, holder: &HolderToken) -> Result<HolderKeys, VaultError> {
+        self.get(&paths::holder_keys(holder)).await
     }
 
     /// Enrols a device's key.

@@ -19,6 +19,10 @@ pub enum Permission {
     ReadAudit,
     /// Search customers and look at one (row 21).
     ViewCustomers,
+    /// Lock a customer (row 21).
+    LockCustomer,
+    /// Unlock a customer (row 21).
+    UnlockCustomer,
     /// Look at masked cards.
     ViewCards,
     /// Look at a customer's installations.
@@ -53,11 +57,13 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::OwnSession,
         Self::ManageOperators,
         Self::ReadAudit,
         Self::ViewCustomers,
+        Self::LockCustomer,
+        Self::UnlockCustomer,
         Self::ViewCards,
         Self::ViewInstallations,
         Self::RevokeInstallation,
@@ -83,6 +89,8 @@ impl Permission {
             Self::CreateCard | Self::RemoveCard => ADMIN_AND_MANAGER,
             Self::OwnSession
             | Self::ViewCustomers
+            | Self::LockCustomer
+            | Self::UnlockCustomer
             | Self::ViewCards
             | Self::ViewInstallations
             | Self::RevokeInstallation
@@ -115,6 +123,8 @@ impl Permission {
             Self::ManageOperators => "MANAGE_OPERATORS",
             Self::ReadAudit => "READ_AUDIT",
             Self::ViewCustomers => "VIEW_CUSTOMERS",
+            Self::LockCustomer => "LOCK_CUSTOMER",
+            Self::UnlockCustomer => "UNLOCK_CUSTOMER",
             Self::ViewCards => "VIEW_CARDS",
             Self::ViewInstallations => "VIEW_INSTALLATIONS",
             Self::RevokeInstallation => "REVOKE_INSTALLATION",
@@ -155,7 +165,7 @@ pub mod marker {
     }
 
     markers! {
-        OwnSession ManageOperators ReadAudit ViewCustomers ViewCards ViewInstallations RevokeInstallation CreateCard
+        OwnSession ManageOperators ReadAudit ViewCustomers LockCustomer UnlockCustomer ViewCards ViewInstallations RevokeInstallation CreateCard
         LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard DecideKyc CreateBalance ViewBalances ViewSummary
     }
 }

@@ -185,7 +185,7 @@ async fn issued_card(tx: &mut Tx, card: NewCard, issued: IssuedCard) -> Effect {
 async fn locked(services: &Services, tx: &mut Tx, ours: bool, work: &CardRequest, lock: Lock) -> Effect {
     let id = work.card;
     let mut card = taken(tx, id).await?;
-    let user = users::find(tx, card.user)
+    let user = users::find_even_removed(tx, card.user)
         .await?
         .ok_or(StoreError::Corrupt("a card's user is gone"))?;
     let rules = rules_for(rules_of(services.program_of(&user)?), work.stamp.as_ref());

@@ -71,7 +71,7 @@ pub struct CardWish {
 /// Creates a card. Under proof the answer shows card data: `admit` then counts it, once for all tries.
 ///
 /// # Errors
-/// The proof's, the payload's, then `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's.
+/// The proof's, the payload's, then `USER_LOCKED`, `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's.
 pub async fn create_virtual(
     services: &Services,
     caller: &CardCaller,
@@ -242,11 +242,10 @@ pub(super) async fn verdict(
     balance: BalanceId,
 ) -> Result<Option<Code>, StoreError> {
     let user = caller.user.id;
-    let established = users::find_for_update(tx, user)
-        .await?
-        .is_some_and(|user| user.kyc == KycStatus::Accepted);
-    if !established {
-        return Ok(Some(Code::KycRequired));
+    match users::find_for_update(tx, user).await? {
+        Some(user) if !user.may_get_more() => return Ok(Some(Code::UserLocked)),
+        Some(user) if user.kyc == KycStatus::Accepted => {}
+        Some(_) | None => return Ok(Some(Code::KycRequired)),
     }
     Ok(match balances::find(tx, user, balance).await? {
         Some(balance) if balance.state == BalanceState::Active => None,

@@ -30,7 +30,7 @@ pub struct Plastic {
 /// Orders plastic of a card.
 ///
 /// # Errors
-/// The proof's, the payload's, then the card's state, `NOT_DIGITAL_FIRST`, `ADDRESS_REQUIRED`.
+/// The proof's, the payload's, then `USER_LOCKED`, the card's state, `NOT_DIGITAL_FIRST`, `ADDRESS_REQUIRED`.
 pub async fn print(
     services: &Services,
     caller: &CardCaller,
@@ -95,6 +95,11 @@ impl Order<'_> {
         tx: &mut Tx,
     ) -> Result<Result<CardRequest, Error>, Error> {
         let Self { caller, card, .. } = self;
+        match users::find_for_update(tx, caller.user.id).await? {
+            Some(user) if user.may_get_more() => {}
+            Some(_) => return Ok(Err(Code::UserLocked.into())),
+            None => return Ok(Err(Code::NotFound.into())),
+        }
         if let Err(refusal) = card.standing.permits(Action::Print, caller.party, caller.rules) {
             return Ok(Err(refusal.into()));
         }

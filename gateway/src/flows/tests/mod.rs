@@ -2,6 +2,7 @@
 
 mod documents;
 mod identity;
+mod standing;
 
 use std::collections::HashSet;
 
@@ -87,7 +88,7 @@ impl Phone {
             pin_hash: &pin_hash,
         };
         let mut tx = services.db.begin().await.unwrap();
-        let installation = installations::replace(&mut tx, &new, services.now())
+        let (installation, _) = installations::replace(&mut tx, &new, services.now())
             .await
             .unwrap();
         tx.commit().await.unwrap();

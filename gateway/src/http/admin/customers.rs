@@ -4,26 +4,22 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
 
-use crate::domain::number::parse_number;
-use crate::domain::operator::marker::{CreateBalance, ViewBalances, ViewCustomers};
-use crate::domain::person::{Email, ExternalId, PhoneNumber};
-use crate::domain::rule::Rule;
-use crate::domain::user::UserId;
+use crate::domain::operator::marker::{
+    CreateBalance, LockCustomer, UnlockCustomer, ViewBalances, ViewCustomers,
+};
 use crate::error::{Code, Error};
 use crate::flows::operators::note_view::note_view;
 use crate::http::answer::send_json;
-use crate::http::balances;
 use crate::http::doc::shape::optional;
 use crate::http::doc::{Doc, Tag, examples, words};
 use crate::http::operator::OperatorCall;
 use crate::http::page::Page;
 use crate::http::profile::ProfileView;
-use crate::store::customers::{Filter, search};
+use crate::http::search::{FILTERS, read_filter};
+use crate::http::{balances, standing};
+use crate::store::customers::search;
 use crate::store::users::{self, Profile};
 use utoipa::ToSchema;
-
-/// By what customers are looked for.
-const FILTERS: [&str; 4] = ["email", "phoneNumber", "externalId", "id"];
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -49,22 +45,10 @@ impl<'a> CustomerView<'a> {
 /// what was searched, not for whom.
 pub(super) async fn list(call: OperatorCall<ViewCustomers>) -> Result<HttpResponse, Error> {
     let services = call.services();
-    let (page, mut given) = Page::of_filtered(call.query(), services.config.limits.page_items, &FILTERS)?;
+    let (page, given) = Page::of_filtered(call.query(), services.config.limits.page_items, &FILTERS)?;
     let by: Vec<_> = given.iter().map(|(name, _)| *name).collect();
     let stamp = call.stamp().saying(format!("search by {}", by.join(", ")));
-    let mut filter = Filter::default();
-    for (name, value) in given.drain(..) {
-        match name {
-            "email" => filter.email = Some(fits(name, Email::parse(&value))?.as_str().to_owned()),
-            "phoneNumber" => {
-                filter.phone_number = Some(fits(name, PhoneNumber::parse(&value))?.as_str().to_owned());
-            }
-            "externalId" => {
-                filter.external_id = Some(fits(name, ExternalId::parse(&value))?.as_str().to_owned());
-            }
-            _ => filter.id = Some(UserId(fits(name, parse_number(&value).ok_or(NOT_AN_ID))?)),
-        }
-    }
+    let filter = read_filter(&given)?;
     note_view(services, &stamp).await?;
     let mut read = services.db.read().await?;
     let scope = &call.operator().scope;
@@ -80,21 +64,6 @@ pub(super) async fn list(call: OperatorCall<ViewCustomers>) -> Result<HttpRespon
     send_json(StatusCode::OK, &listed)
 }
 
-const NOT_AN_ID: Rule = Rule {
-    code: "NOT_AN_ID",
-    message: "Must be an id.",
-};
-
-fn fits<T>(name: &str, value: Result<T, Rule>) -> Result<T, Error> {
-    value.map_err(|rule| {
-        Error::invalid(vec![shared::problem::FieldError {
-            field: name.to_owned().into(),
-            code: rule.code.into(),
-            message: rule.message.into(),
-        }])
-    })
-}
-
 /// `GET /admin/customers/{customerId}` → 200.
 pub(super) async fn get(call: OperatorCall<ViewCustomers>) -> Result<HttpResponse, Error> {
     let customer = call.into_customer().await?;
@@ -103,6 +72,16 @@ pub(super) async fn get(call: OperatorCall<ViewCustomers>) -> Result<HttpRespons
         .await?
         .ok_or(Code::NotFound)?;
     send_json(StatusCode::OK, &CustomerView::of(&profile))
+}
+
+/// `POST /admin/customers/{customerId}/lock`
+pub(super) async fn lock(call: OperatorCall<LockCustomer>) -> Result<HttpResponse, Error> {
+    standing::lock(call.into_customer().await?).await
+}
+
+/// `POST /admin/customers/{customerId}/unlock`
+pub(super) async fn unlock(call: OperatorCall<UnlockCustomer>) -> Result<HttpResponse, Error> {
+    standing::unlock(call.into_customer().await?).await
 }
 
 /// `POST /admin/customers/{customerId}/balances`

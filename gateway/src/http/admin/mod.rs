@@ -20,8 +20,8 @@ use super::operator::OperatorCall;
 use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
-    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, ManageOperators, OrderCard, OwnSession,
-    PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, ViewBalances, ViewCards,
+    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators, OrderCard, OwnSession,
+    PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, UnlockCustomer, ViewBalances, ViewCards,
     ViewCustomers, ViewInstallations, ViewSummary,
 };
 use crate::domain::operator::marker;
@@ -47,8 +47,10 @@ pub const ADMIN: &[Route] = &[
 
     readable("/admin/customers", Operator(ViewCustomers), || web::to(customers::list), customers::list_doc),
     readable("/admin/customers/{customerId}", Operator(ViewCustomers), || web::to(customers::get), customers::get_doc),
-    readable("/admin/customers/{customerId}/installations", Operator(ViewInstallations), || web::to(installations::list), installations::list_doc),
-    route(DELETE, "/admin/customers/{customerId}/installations/{installationId}", Operator(RevokeInstallation), || web::to(installations::revoke), installations::revoke_doc),
+    route(POST, "/admin/customers/{customerId}/lock", Operator(LockCustomer), || web::to(customers::lock), super::standing::lock_doc),
+    route(POST, "/admin/customers/{customerId}/unlock", Operator(UnlockCustomer), || web::to(customers::unlock), super::standing::unlock_doc),
+    readable("/admin/customers/{customerId}/installations", Operator(ViewInstallations), || web::to(installations::list), super::installations::list_doc),
+    route(DELETE, "/admin/customers/{customerId}/installations/{installationId}", Operator(RevokeInstallation), || web::to(installations::revoke), super::installations::revoke_doc),
     route(POST, "/admin/customers/{customerId}/balances", Operator(CreateBalance), || web::to(customers::create_balance), balances::create_doc),
     readable("/admin/customers/{customerId}/balances", Operator(ViewBalances), || web::to(customers::list_balances), balances::list_doc),
     readable("/admin/customers/{customerId}/balances/{balanceId}", Operator(ViewBalances), || web::to(customers::get_balance), balances::get_doc),

@@ -10,7 +10,7 @@ use super::answer::send_json;
 use super::caller::UserCall;
 use super::doc::{Doc, Tag, examples};
 use super::profile::ProfileView;
-use super::{balances, holder_challenge, kyc, kyc_documents};
+use super::{balances, export, holder_challenge, installations, kyc, kyc_documents};
 use crate::error::{Code, Error};
 use crate::store::users;
 
@@ -21,6 +21,22 @@ pub(super) async fn me(call: UserCall) -> Result<HttpResponse, Error> {
         .await?
         .ok_or(Code::NotFound)?;
     send_json(StatusCode::OK, &ProfileView::of(&profile))
+}
+
+/// `GET /customers/me/installations`
+pub(super) async fn list_installations(call: UserCall) -> Result<HttpResponse, Error> {
+    let current = Some(call.installation());
+    installations::list(call.into_customer(), current).await
+}
+
+/// `DELETE /customers/me/installations/{installationId}`. One's own as well: then the session has ended.
+pub(super) async fn revoke_installation(call: UserCall) -> Result<HttpResponse, Error> {
+    installations::revoke(call.into_customer()).await
+}
+
+/// `GET /customers/me/export`
+pub(super) async fn export(call: UserCall) -> Result<HttpResponse, Error> {
+    export::get(call.into_customer()).await
 }
 
 /// `POST /customers/me/register`

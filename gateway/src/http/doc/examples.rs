@@ -39,7 +39,7 @@ pub fn balance() -> Value {
 /// A user as the partner registered them.
 pub fn profile() -> Value {
     json!({
-        "id": 1001, "kycStatus": "ACCEPTED", "externalId": "cust-77", "email": "jan.kowalski@example.com",
+        "id": 1001, "kycStatus": "ACCEPTED", "standing": "OPEN", "externalId": "cust-77", "email": "jan.kowalski@example.com",
         "phoneNumber": "+48600100200", "firstName": "Jan", "lastName": "Kowalski", "dateOfBirth": "1990-05-17",
         "nationality": "PL", "address": address(),
     })
@@ -63,6 +63,17 @@ pub fn customer() -> Value {
 /// An operator.
 pub fn operator() -> Value {
     json!({ "id": 1003, "login": "admin@example.com", "role": "ADMIN", "partner": null, "state": "ACTIVE" })
+}
+
+/// A device of a user, as the user sees it.
+pub fn installation() -> Value {
+    json!({
+        "id": 1031, "deviceName": "Jan's phone", "state": "ACTIVE", "createdAt": "2026-11-26T21:30:00Z",
+        "holderKey": {
+            "thumbprint": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "state": "PENDING",
+            "maturesAt": "2026-11-27T21:30:00Z",
+        },
+    })
 }
 
 /// A document for KYC.

@@ -13,6 +13,7 @@ use crate::domain::kyc::{DocumentKind, KycStatus, RejectionReason};
 use crate::domain::lock::{LockCode, Party};
 use crate::domain::number::NUMBER_END;
 use crate::domain::operator::{OperatorState, Role};
+use crate::domain::user::UserStanding;
 
 /// A number by which a thing is named.
 pub fn id() -> Shape {
@@ -150,6 +151,27 @@ pub fn holder_proof() -> Shape {
 /// Where a user stands with KYC.
 pub fn kyc_status() -> RefOr<Schema> {
     enumeration(KycStatus::ALL.map(KycStatus::as_str))
+}
+
+/// Whether an account can be used: who is removed is not shown.
+pub fn user_standing() -> RefOr<Schema> {
+    let shown = [UserStanding::Open, UserStanding::Locked];
+    enumeration(shown.map(UserStanding::as_str))
+}
+
+/// Who locks users.
+pub fn user_locker() -> RefOr<Schema> {
+    enumeration([Party::Partner.as_str(), Party::Operator.as_str()])
+}
+
+/// Whether an installation can log in.
+pub fn installation_state() -> RefOr<Schema> {
+    enumeration(["ACTIVE", "REVOKED"])
+}
+
+/// What a holder's key may do.
+pub fn key_state() -> RefOr<Schema> {
+    enumeration(["ACTIVE", "PENDING", "REVOKED", "UNKNOWN"])
 }
 
 /// What documents show.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::domain::kyc::KycStatus;
+use crate::domain::operator::Scope;
 use crate::domain::person::ExternalId;
 use crate::domain::rule::Rule;
 use crate::domain::text::is_line;
@@ -13,14 +14,20 @@ use crate::error::{Code, Error};
 use crate::flows::create_activation_code::create_activation_code;
 use crate::flows::register_user::{Registration, register_user};
 use crate::flows::set_kyc::{Decision, set_kyc};
+use crate::flows::users::remove::remove_user;
+use crate::flows::users::update::update_user;
 use crate::http::answer::{json, send, send_json};
 use crate::http::caller::PartnerCall;
 use crate::http::doc::shape::{jws, line, one_of, optional, required};
 use crate::http::doc::{Doc, Tag, examples, words};
 use crate::http::kyc::{optional_rejection, rejection_members};
+use crate::http::page::Page;
 use crate::http::person::members;
 use crate::http::person::person;
 use crate::http::profile::ProfileView;
+use crate::http::search::{FILTERS, read_filter};
+use crate::http::{export, installations, standing};
+use crate::store::customers::search;
 use crate::store::users;
 use serde_json::json as literal;
 use utoipa::ToSchema;
@@ -48,6 +55,70 @@ pub(in crate::http) async fn create(mut call: PartnerCall) -> Result<HttpRespons
     })
     .await?;
     send(answer)
+}
+
+/// `GET /lifecycle/v1/users?email=&phoneNumber=&externalId=&id=` → 200: the partner's users, or those whom all that is named
+/// fits exactly.
+pub(in crate::http) async fn list(call: PartnerCall) -> Result<HttpResponse, Error> {
+    let services = call.services();
+    let (page, given) = Page::of_filtered(call.query(), services.config.limits.page_items, &FILTERS)?;
+    let filter = read_filter(&given)?;
+    let scope = Scope::Partner(call.partner().clone());
+    let mut read = services.db.read().await?;
+    let rows = search(&mut read, &scope, &filter, page.after, page.rows()).await?;
+    let listed = page.of_rows(
+        rows,
+        |row| row.user.id.0,
+        |row| {
+            serde_json::to_value(ProfileView::of(&row))
+                .map_err(|_| Error::internal("a user cannot be written"))
+        },
+    )?;
+    send_json(StatusCode::OK, &listed)
+}
+
+/// `PUT /lifecycle/v1/users/{userId}`: the body of a registration → 200. What may be left out and is left out is gone.
+pub(in crate::http) async fn put(mut call: PartnerCall) -> Result<HttpResponse, Error> {
+    let user = call.customer().await?;
+    let (mut fields, _) = call.fields().await?;
+    let services = call.services();
+    let person = person(&mut fields, services.now());
+    let external_id = fields.optional_text("externalId", ExternalId::parse);
+    let person = fields.finish(|| person)?;
+    let profile = update_user(services, user.id, &person, external_id.as_ref()).await?;
+    send_json(StatusCode::OK, &ProfileView::of(&profile))
+}
+
+/// `DELETE /lifecycle/v1/users/{userId}` → 204: the personal data is gone, nothing of the user's works any more.
+pub(in crate::http) async fn delete(call: PartnerCall) -> Result<HttpResponse, Error> {
+    let user = call.customer().await?;
+    remove_user(call.services(), user.id, &call.actor()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /lifecycle/v1/users/{userId}/export`
+pub(in crate::http) async fn export(call: PartnerCall) -> Result<HttpResponse, Error> {
+    export::get(call.into_customer().await?).await
+}
+
+/// `POST /lifecycle/v1/users/{userId}/lock`
+pub(in crate::http) async fn lock(call: PartnerCall) -> Result<HttpResponse, Error> {
+    standing::lock(call.into_customer().await?).await
+}
+
+/// `POST /lifecycle/v1/users/{userId}/unlock`
+pub(in crate::http) async fn unlock(call: PartnerCall) -> Result<HttpResponse, Error> {
+    standing::unlock(call.into_customer().await?).await
+}
+
+/// `GET /lifecycle/v1/users/{userId}/installations`
+pub(in crate::http) async fn list_installations(call: PartnerCall) -> Result<HttpResponse, Error> {
+    installations::list(call.into_customer().await?, None).await
+}
+
+/// `DELETE /lifecycle/v1/users/{userId}/installations/{installationId}`
+pub(in crate::http) async fn revoke_installation(call: PartnerCall) -> Result<HttpResponse, Error> {
+    installations::revoke(call.into_customer().await?).await
 }
 
 /// `GET /lifecycle/v1/users/{userId}` → 200.
@@ -169,6 +240,42 @@ pub(in crate::http) fn create_doc() -> Doc {
         .errors(&[Code::ExternalIdTaken])
 }
 
+/// Of `GET /lifecycle/v1/users`.
+pub(in crate::http) fn list_doc() -> Doc {
+    Doc::new(Tag::Users, "Find users")
+        .says("The partner's users, or those whom all that is named fits exactly.")
+        .query(optional("email", words::email()))
+        .query(optional("phoneNumber", words::phone_number()))
+        .query(optional("externalId", words::external_id()))
+        .query(optional("id", words::id()))
+        .answers_page::<ProfileView>("A page of users, oldest first.", examples::profile())
+}
+
+/// Of `PUT /lifecycle/v1/users/{userId}`.
+pub(in crate::http) fn put_doc() -> Doc {
+    Doc::new(Tag::Users, "Change a user's data")
+        .says(
+            "Replaces the data as a whole: what may be left out and is left out is gone. Names, day of birth and nationality are \
+             what an identity check established: while an application waits, and once it was accepted, another identity is \
+             refused. To change it, set the outcome of KYC to `REJECTED`, change the data, and have the identity established anew.",
+        )
+        .body(members().into_iter().chain([optional("externalId", words::external_id())]))
+        .answers::<ProfileView>(200, "The user.", examples::profile())
+        .errors(&[Code::ExternalIdTaken, Code::KycAccepted, Code::KycInProgress])
+}
+
+/// Of `DELETE /lifecycle/v1/users/{userId}`.
+pub(in crate::http) fn delete_doc() -> Doc {
+    Doc::new(Tag::Users, "Remove a user")
+        .says(
+            "For good: with the answer every personal datum is erased, sessions and devices are out, balances closed. Cards and \
+             keys are erased in the vault at once, or as soon as it can be reached. Ledger, events and trails stay, without a \
+             name. `externalId` is free again. A second DELETE is 404.",
+        )
+        .answers_nothing(204, "The user is gone.")
+        .errors(&[Code::BalanceNotEmpty])
+}
+
 /// Of `GET /lifecycle/v1/users/{userId}`.
 pub(in crate::http) fn get_doc() -> Doc {
     Doc::new(Tag::Users, "Get a user")
@@ -202,6 +309,7 @@ pub(in crate::http) fn create_code_doc() -> Doc {
         .body([optional("enrolmentTicket", ticket)])
         .minted_anew()
         .answers::<ActivationCodeView>(201, "The code, once.", example)
+        .errors(&[Code::UserLocked])
 }
 
 #[cfg(test)]

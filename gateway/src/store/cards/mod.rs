@@ -11,7 +11,7 @@ use crate::domain::lock::{Lock, LockCode, Party};
 use crate::domain::order::Delivery;
 use crate::domain::user::UserId;
 
-fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
+pub(super) fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
     let name: Option<String> = get(row, "name")?;
     Ok(Card {
         id: CardId(get(row, "id")?),

@@ -30,7 +30,7 @@ async fn install(tx: &mut Tx, user: UserId, device: &str) -> InstallationId {
         key: &key(),
         pin_hash: "$hash",
     };
-    installations::replace(tx, &new, NOON).await.unwrap()
+    installations::replace(tx, &new, NOON).await.unwrap().0
 }
 
 fn code(user: UserId, selector: &str) -> NewCode<'_> {
@@ -259,7 +259,7 @@ async fn the_key_of_a_replaced_installation_is_due_until_the_vault_knows_unless_
             key: &other,
             pin_hash: "$hash",
         };
-        let latest = installations::replace(&mut tx, &new, NOON).await.unwrap();
+        let (latest, _) = installations::replace(&mut tx, &new, NOON).await.unwrap();
         let due = installations::keys_due(&mut tx, 10).await.unwrap();
         assert_eq!(due.len(), 1, "{}", test.engine);
         assert_eq!(due[0].key, key());
