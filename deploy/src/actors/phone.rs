@@ -84,7 +84,7 @@ impl Phone {
         if let Some(proof) = proof {
             body["enrolmentProof"] = proof.into();
         }
-        self.send_pairing(&body, None).await
+        self.try_pair_body(&body, None).await
     }
 
     /// Pairs with an activation code and the proof of another phone's active key; keeps the session if there is one.
@@ -93,10 +93,18 @@ impl Phone {
     /// When no answer comes.
     pub async fn try_pair_vouched(&mut self, activation_code: &str, holder_proof: &str) -> Result<Answer> {
         let body = self.pairing(activation_code)?;
-        self.send_pairing(&body, Some(holder_proof)).await
+        self.try_pair_body(&body, Some(holder_proof)).await
     }
 
-    async fn send_pairing(&mut self, body: &serde_json::Value, holder_proof: Option<&str>) -> Result<Answer> {
+    /// Pairs with a body of the test's own; keeps the session if there is one.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn try_pair_body(
+        &mut self,
+        body: &serde_json::Value,
+        holder_proof: Option<&str>,
+    ) -> Result<Answer> {
         let mut call = self
             .door
             .call(Method::POST, "/customers/pair")

@@ -388,6 +388,12 @@ impl Error {
         self.0.cause.as_deref()
     }
 
+    /// Which members of the request break which rules.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        &self.0.fields
+    }
+
     /// Whether the vault may have done something before this error, so that the request must be repeatable with the key
     /// that was noted for it.
     #[must_use]

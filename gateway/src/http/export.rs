@@ -12,6 +12,7 @@ use super::balances::BalanceView;
 use super::caller::Customer;
 use super::doc::{Doc, Tag, examples, words};
 use super::installations::InstallationView;
+use super::kyc_documents::DocumentView;
 use super::profile::ProfileView;
 use crate::domain::card::MaskedCard;
 use crate::error::Error;
@@ -31,6 +32,7 @@ struct ExportView<'a> {
     program: &'a str,
     user: ProfileView<'a>,
     kyc: Vec<KycView<'a>>,
+    documents: Vec<DocumentView>,
     balances: Vec<BalanceView>,
     #[schema(value_type = Vec<MaskedCard>)]
     cards: Vec<Value>,
@@ -140,6 +142,7 @@ fn view(
         program: all.profile.user.program.as_str(),
         user: ProfileView::of(&all.profile),
         kyc: kyc.collect(),
+        documents: all.documents.iter().map(DocumentView::of).collect(),
         balances,
         cards,
         installations,

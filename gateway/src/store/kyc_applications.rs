@@ -48,7 +48,7 @@ pub struct Decided {
 }
 
 const COLUMNS: &str = "SELECT e.id, e.user_id, u.partner, e.source, e.application, e.created_at \
-     FROM kyc_events e JOIN users u ON u.id = e.user_id WHERE e.application IS NOT NULL AND u.state = 'ACTIVE'";
+     FROM kyc_events e JOIN users u ON u.id = e.user_id WHERE e.application IS NOT NULL AND u.state = 'ACTIVE' AND u.standing <> 'REMOVED'";
 
 /// Waiting: the user's identity is in question, and since the application was filed nobody has decided or filed another one.
 const WAITING: &str = "u.kyc_status = 'IN_PROGRESS' AND NOT EXISTS \

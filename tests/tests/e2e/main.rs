@@ -15,6 +15,7 @@ mod content;
 mod crashes;
 mod enrolment;
 mod entry;
+mod erasure;
 mod idempotency;
 mod jwe_abuse;
 mod kyc;

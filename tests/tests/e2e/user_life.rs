@@ -278,3 +278,50 @@ fn a_key_that_an_active_key_vouches_for_is_active_at_once() {
         Ok(())
     });
 }
+
+#[test]
+fn an_export_holds_everything_about_the_user_and_no_card_number() {
+    on_each_engine(async |pair| {
+        let holder = pair.holder().await?;
+        let full = holder.phone.cards().reveal(&holder.card).await?;
+        let full = crate::content::FullCard::of(&full.content)?;
+        let path = format!("/lifecycle/v1/users/{}/export", holder.user);
+        let refused = pair.other_partner.door().get(&path).await?;
+        refused.expect_refusal(404, "NOT_FOUND")?;
+        let by_partner = pair.partner.door().get(&path).await?.expect(200)?.json()?;
+        let own = holder.phone.cards().call(Method::GET, "/export").send().await?;
+        let own = own.expect(200)?.json()?;
+        for export in [&by_partner, &own] {
+            ensure!(
+                export["user"]["lastName"] == "Example" && export["user"]["id"] == holder.user,
+                "{export}"
+            );
+            ensure!(export["kyc"][0]["status"] == "ACCEPTED" && export["kyc"][0]["reference"] == "case-1");
+            ensure!(export["balances"][0]["currency"] == "EUR", "{export}");
+            ensure!(
+                export["cards"][0]["token"] == holder.card.token.as_str(),
+                "{export}"
+            );
+            ensure!(
+                export["installations"][0]["deviceName"] == "Demo phone",
+                "{export}"
+            );
+            let kinds: Vec<_> = export["events"].as_array().into_iter().flatten().collect();
+            ensure!(
+                kinds.iter().any(|event| event["kind"] == "user.created"),
+                "{export}"
+            );
+            ensure!(export["truncated"] == json!([]), "{export}");
+            let text = export.to_string();
+            ensure!(
+                !text.contains(&full.pan) && !text.contains("cvv"),
+                "card data in an export"
+            );
+        }
+        ensure!(
+            own["exports"][0]["askedBy"] == "PARTNER" && own["exports"][1]["askedBy"] == "USER",
+            "{own}"
+        );
+        Ok(())
+    });
+}

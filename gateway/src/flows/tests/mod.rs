@@ -2,6 +2,7 @@
 
 mod documents;
 mod identity;
+mod removal;
 mod standing;
 
 use std::collections::HashSet;

@@ -11,6 +11,7 @@ use crate::error::{Code, Error};
 use crate::flows::list_installations::{Device, list_installations};
 use crate::services::Services;
 use crate::store::balances;
+use crate::store::kyc_documents::{self, Document};
 use crate::store::user_data::{self, KycEntry, ToldEvent};
 use crate::store::user_exports::{self, Export};
 use crate::store::users::{self, Profile};
@@ -30,6 +31,8 @@ pub struct Everything {
     pub registered_at: OffsetDateTime,
     /// What happened to the KYC.
     pub kyc: Vec<KycEntry>,
+    /// Every document of an application, but for its content.
+    pub documents: Vec<Document>,
     /// Every balance.
     pub balances: Vec<Balance>,
     /// Every card, masked.
@@ -71,6 +74,7 @@ pub async fn export_user(
         .await?
         .ok_or(Code::NotFound)?;
     let kyc = user_data::kyc(&mut read, user.id, ASKED).await?;
+    let documents = kyc_documents::list(&mut read, user.id, 0, ASKED).await?;
     let balances = balances::list(&mut read, user.id, 0, ASKED).await?;
     let cards = user_data::cards(&mut read, user.id, ASKED).await?;
     let events = user_data::events(&mut read, user.id, ASKED).await?;
@@ -80,6 +84,7 @@ pub async fn export_user(
         profile,
         registered_at,
         kyc: first(kyc, "kyc", &mut truncated),
+        documents: first(documents, "documents", &mut truncated),
         balances: first(balances, "balances", &mut truncated),
         cards: first(cards, "cards", &mut truncated),
         devices,
