@@ -146,7 +146,7 @@ pub(super) fn create_doc() -> Doc {
         .says("A further balance, in the program's currency unless another is named.")
         .body([optional("currency", words::currency())])
         .answers::<BalanceView>(201, "The balance, empty.", example)
-        .errors(&[Code::KycRequired, Code::TooManyBalances])
+        .errors(&[Code::UserLocked, Code::KycRequired, Code::TooManyBalances])
 }
 
 /// Of `GET …/balances`.

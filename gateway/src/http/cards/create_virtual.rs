@@ -96,7 +96,7 @@ pub(in crate::http) fn doc(party: Party) -> Doc {
             optional("name", words::card_name()),
         ])
         .enc()
-        .errors(&[Code::KycRequired, Code::BalanceRequired]);
+        .errors(&[Code::UserLocked, Code::KycRequired, Code::BalanceRequired]);
     match party {
         Party::User | Party::Partner => doc
             .proof_optional()

@@ -55,6 +55,7 @@ pub(in crate::http) fn doc(party: Party) -> Doc {
         .says("Digital First: same number, state and locks, and nothing to activate. Without a body it goes to the user's address on file.")
         .answers_sealed(201, "The masked card, now `DIGITAL_FIRST`.", shapes::masked())
         .errors(&[
+            Code::UserLocked,
             Code::CardOfAnotherIssuer,
             Code::NotDigitalFirst,
             Code::CardNotVirtual,

@@ -115,7 +115,7 @@ pub(in crate::http) fn create_doc() -> Doc {
         ])
         .minted_anew()
         .answers::<SessionView>(201, "A session, 10 minutes unless configured otherwise.", example)
-        .errors(&[Code::AuthenticationFailed, Code::Busy])
+        .errors(&[Code::AuthenticationFailed, Code::UserLocked, Code::Busy])
 }
 
 /// Of `DELETE /customers/me/session`.
