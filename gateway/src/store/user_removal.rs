@@ -97,12 +97,16 @@ pub async fn overwrite(tx: &mut Tx, user: UserId, now: OffsetDateTime) -> Result
     forget_answers(tx, user).await
 }
 
-/// Forgets what was answered to requests about the user and the user's cards, and what the user calls the cards.
+/// Forgets what was answered to requests about the user and the user's cards, what the user calls the cards, and by what
+/// their plastic is followed.
 async fn forget_answers(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
-    sqlx::query("UPDATE cards SET name = NULL WHERE user_id = $1")
-        .bind(user.0)
-        .execute(&mut **tx)
-        .await?;
+    for statement in [
+        "UPDATE cards SET name = NULL, delivery = NULL WHERE user_id = $1",
+        // By it a carrier tells where the plastic went.
+        "UPDATE orders SET tracking_reference = NULL WHERE card_id IN (SELECT id FROM cards WHERE user_id = $1)",
+    ] {
+        sqlx::query(statement).bind(user.0).execute(&mut **tx).await?;
+    }
     let cards = sqlx::query("SELECT id FROM cards WHERE user_id = $1")
         .bind(user.0)
         .fetch_all(&mut **tx)

@@ -72,7 +72,7 @@ async fn place(
 ) -> Result<(), Error> {
     let now = services.now();
     orders::insert(tx, order, card.id, kind, now).await?;
-    let user = users::find(tx, card.user)
+    let user = users::find_even_removed(tx, card.user)
         .await?
         .ok_or(StoreError::Corrupt("a card's user is gone"))?;
     let event = Event::new(EventKind::CardOrdered, &user.partner)

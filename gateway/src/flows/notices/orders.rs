@@ -99,7 +99,7 @@ async fn tell(
         NoticeKind::OrderFailed { .. } => EventKind::CardDeliveryFailed,
         NoticeKind::OrderReturned { .. } => EventKind::CardReturned,
     };
-    let user = users::find(tx, card.user)
+    let user = users::find_even_removed(tx, card.user)
         .await?
         .ok_or(StoreError::Corrupt("a card's user is gone"))?;
     let event = Event::new(told, &user.partner)

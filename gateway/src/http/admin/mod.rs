@@ -20,9 +20,9 @@ use super::operator::OperatorCall;
 use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
-    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators, OrderCard, OwnSession,
-    PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, UnlockCustomer, ViewBalances, ViewCards,
-    ViewCustomers, ViewInstallations, ViewSummary,
+    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators, OrderCard,
+    OwnSession, PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, UnlockCustomer,
+    ViewBalances, ViewCards, ViewCustomers, ViewInstallations, ViewSummary,
 };
 use crate::domain::operator::marker;
 

@@ -64,6 +64,7 @@ pub(in crate::http) fn doc(party: Party) -> Doc {
         ])
         .answers_sealed(201, "The masked card, `ORDERED`.", shapes::masked())
         .errors(&[
+            Code::UserLocked,
             Code::KycRequired,
             Code::BalanceRequired,
             Code::NotFound,
