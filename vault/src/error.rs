@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use shared::problem::{FieldError, Problem, TraceId};
 
 use crate::domain::budget::Exhausted;
-use crate::domain::card::StandingRefusal;
+use crate::domain::card::{OfAnotherIssuer, StandingRefusal};
 use crate::keys::keyring::KeyringError;
 
 /// Seconds after which a locked or overloaded vault may be asked again.
@@ -68,6 +68,9 @@ pub enum Error {
         /// A sentence for people.
         message: Cow<'static, str>,
     },
+    /// The number is not one that this partner may bring in: the same words whatever the reason, and whoever's it is.
+    #[error("card not accepted: {0}")]
+    CardNotAccepted(&'static str),
     /// The `Idempotency-Key` came with another request before.
     #[error("idempotency key used for another request")]
     IdempotencyKeyReused,
@@ -114,6 +117,15 @@ pub enum Error {
     Internal(String),
 }
 
+impl From<OfAnotherIssuer> for Error {
+    fn from(_: OfAnotherIssuer) -> Self {
+        Self::conflict(
+            "CARD_OF_ANOTHER_ISSUER",
+            "Code, PIN and plastic of this card are its issuer's to give.",
+        )
+    }
+}
+
 impl Error {
     /// A rule's own code and sentence.
     pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
@@ -152,6 +164,7 @@ impl Error {
             Self::InvalidPayload(_) => (StatusCode::BAD_REQUEST, "INVALID_PAYLOAD"),
             Self::CantDecrypt => (StatusCode::BAD_REQUEST, "CANT_DECRYPT_PAYLOAD"),
             Self::Validation { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_FAILED"),
+            Self::CardNotAccepted(_) => (StatusCode::UNPROCESSABLE_ENTITY, "CARD_NOT_ACCEPTED"),
             Self::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
             Self::Raced => (StatusCode::CONFLICT, "IDEMPOTENCY_IN_FLIGHT"),
             Self::StateRefused => (StatusCode::CONFLICT, shared::vault_api::STATE_REFUSED),
@@ -187,6 +200,7 @@ impl Error {
             Self::InvalidPayload(_) => "The payload is not an encrypted request of this operation.".into(),
             Self::CantDecrypt => "The payload cannot be decrypted.".into(),
             Self::Validation { message, .. } | Self::Conflict { message, .. } => message.clone(),
+            Self::CardNotAccepted(_) => "The card is not one that this partner may bring in.".into(),
             Self::IdempotencyKeyReused => "This Idempotency-Key was used for another request.".into(),
             Self::Raced => "Another request with this Idempotency-Key is being answered.".into(),
             Self::StateRefused => "The state that the caller named forbids this.".into(),

@@ -13,6 +13,7 @@ use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 use shared::vault_api::governance::Approval;
 use shared::vault_api::holders::{EnrolledKey, HolderCreated};
 use shared::vault_api::jobs::Job;
+use shared::vault_api::tokens::{TokenisedCard, TokenisedRow};
 
 use crate::audit::event::Operation;
 use crate::bytes::Base64Bytes;
@@ -51,6 +52,17 @@ impl Logged for IssuedCard {
     }
 }
 
+impl Logged for TokenisedCard {
+    fn body_hash(&self) -> Option<BodyHash> {
+        Some(BodyHash::of(&self.payload))
+    }
+
+    fn set_index(&mut self, index: u64) {
+        self.audit_index = index;
+    }
+}
+
+impl Logged for TokenisedRow {}
 impl Logged for HolderCreated {}
 impl Logged for EnrolledKey {}
 impl Logged for Approval {}

@@ -8,7 +8,7 @@ use tokio::time::interval;
 
 use crate::error::Error;
 use crate::flows::{
-    backup, export, import, notices, orders, pending_keys, purge, retention, rotate, slots, sweep,
+    backup, export, import, notices, orders, pending_keys, purge, retention, rotate, slots, sweep, tokenise,
 };
 use crate::open_vault::OpenVault;
 use crate::process::Process;
@@ -97,6 +97,9 @@ async fn sweep_once(vault: &Arc<OpenVault>) {
     }
     if let Err(error) = vault.challenges.sweep(&vault.records, vault.now()).await {
         tracing::error!(%error, "challenges that are over still lie in the store");
+    }
+    if let Err(error) = tokenise::session::sweep(vault).await {
+        tracing::error!(%error, "import sessions that are over still lie in the store");
     }
     match rotate::end_grace(vault).await {
         Ok(0) => {}

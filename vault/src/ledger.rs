@@ -237,7 +237,9 @@ fn charges(event: &Event, registers: &Registers) -> Vec<Charge> {
         }];
     }
     let program = event.program.as_ref().and_then(|name| registers.program(name));
-    let (Outcome::Done, Some(program)) = (&event.outcome, program) else {
+    let looked_up = event.operation == Operation::Tokenise && event.outcome == Outcome::NoMatch;
+    let counts = event.outcome == Outcome::Done || looked_up;
+    let Some(program) = program.filter(|_| counts) else {
         return Vec::new();
     };
     let meters = meters(event, program);
@@ -259,6 +261,12 @@ fn meters(event: &Event, program: &Arc<Rules>) -> Vec<Meter> {
             meters.push(Meter::HolderIssues(holder.clone()))
         }
         (Operation::EnrolKey, Some(holder), _) => meters.push(Meter::HolderEnrolments(holder.clone())),
+        // Whatever the look-up found: it is what a guesser would ask for.
+        (Operation::Tokenise, Some(holder), _) => meters.extend([
+            Meter::HolderTokenise(holder.clone()),
+            Meter::PartnerTokenise(program.program().partner.clone()),
+            Meter::GatewayTokenise(gateway()),
+        ]),
         (Operation::SetPin, _, Some(card)) => meters.push(Meter::CardPinSets(card.clone())),
         // What retention closes, nobody asked for.
         (Operation::Erase, _, _) if event.caller.is_some() => {
@@ -291,6 +299,9 @@ fn limit(meter: &Meter, budgets: &Budgets) -> u32 {
         Meter::HolderEnrolments(_) => budgets.enrolments_per_holder,
         Meter::GatewayErasures(_) => budgets.erasures_per_gateway,
         Meter::BureauEmissions(_) => budgets.emissions_per_bureau,
+        Meter::HolderTokenise(_) => budgets.tokenise_per_holder,
+        Meter::PartnerTokenise(_) => budgets.tokenise_per_partner,
+        Meter::GatewayTokenise(_) => budgets.tokenise_per_gateway,
         Meter::ProcessorFailures(_) => PROCESSOR_FAILURES_PER_HOUR,
     }
 }

@@ -90,6 +90,9 @@ impl StandOptions {
             enrolments_per_holder: WIDE,
             erasures_per_gateway: WIDE,
             emissions_per_bureau: WIDE,
+            tokenise_per_holder: WIDE,
+            tokenise_per_partner: WIDE,
+            tokenise_per_gateway: WIDE,
         };
         Ok(Self {
             dir: dir.to_owned(),
@@ -168,5 +171,8 @@ fn demo_budgets() -> Budgets {
         enrolments_per_holder: 20,
         erasures_per_gateway: CARDS * USERS,
         emissions_per_bureau: CARDS * USERS,
+        tokenise_per_holder: CARDS,
+        tokenise_per_partner: CARDS * USERS,
+        tokenise_per_gateway: CARDS * USERS,
     }
 }

@@ -37,7 +37,10 @@ impl X5c {
     }
 
     /// The key in the signer's certificate.
-    pub(super) fn signer_key(&self) -> Result<PublicKey, InvalidProof> {
+    ///
+    /// # Errors
+    /// [`InvalidProof`] when the certificate does not read, or holds no key that is allowed.
+    pub fn signer_key(&self) -> Result<PublicKey, InvalidProof> {
         let der = self.0.first().ok_or(InvalidProof)?;
         match X509Certificate::from_der(der) {
             Ok(([], certificate)) => {

@@ -152,11 +152,35 @@ pub struct Budgets {
     /// Cards given to the program's bureau.
     #[serde(default = "bureau_emissions")]
     pub emissions_per_bureau: u32,
+    /// Numbers brought in and looked up for one holder, whatever came of it.
+    #[serde(default = "tokenise_per_holder")]
+    pub tokenise_per_holder: u32,
+    /// The same for all holders of the partner, rows of imports among them.
+    #[serde(default = "tokenise_per_partner")]
+    pub tokenise_per_partner: u32,
+    /// The same through one gateway.
+    #[serde(default = "tokenise_per_gateway")]
+    pub tokenise_per_gateway: u32,
 }
 
 /// What programs from before there was this budget have.
 const fn bureau_emissions() -> u32 {
     1_000
+}
+
+/// Numbers an hour for one holder, in programs that were agreed on before there was such a budget.
+const fn tokenise_per_holder() -> u32 {
+    20
+}
+
+/// The same for one partner.
+const fn tokenise_per_partner() -> u32 {
+    5_000
+}
+
+/// The same through one gateway.
+const fn tokenise_per_gateway() -> u32 {
+    10_000
 }
 
 /// A registered person or party: a certificate alone grants nothing.

@@ -16,6 +16,7 @@ pub mod plastic;
 pub mod processor;
 pub mod reports;
 pub mod slots;
+pub mod tokens;
 
 use serde::{Deserialize, Serialize};
 

@@ -31,6 +31,8 @@ pub const PARTIES: &str = "/v1/parties";
 pub const APPROVALS: &str = "/v1/approvals";
 /// `POST`, gateway: create a holder.
 pub const HOLDERS: &str = "/v1/holders";
+/// `POST`, gateway: a nonce under which a partner signs for the card rows of a mass import.
+pub const IMPORT_SESSIONS: &str = "/v1/import-sessions";
 /// `POST`, processors: does this CVV belong to this PAN?
 pub const VERIFY_CVV: &str = "/v1/processor/cvv/verify";
 /// `POST`, processors: does this PIN belong to this PAN?
@@ -156,6 +158,24 @@ pub fn open_issue_payload(holder: &HolderToken) -> String {
 #[must_use]
 pub fn issue(holder: &HolderToken) -> String {
     format!("{HOLDERS}/{holder}/cards")
+}
+
+/// `POST`, gateway: judge the proof and open the payload of a request to tokenise a card, without tokenising it.
+#[must_use]
+pub fn open_tokenise_payload(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/token-payload")
+}
+
+/// `POST`, gateway: a token for a card that exists already.
+#[must_use]
+pub fn tokenise(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/tokens")
+}
+
+/// `POST`, gateway: a token for the card in a row of a mass import.
+#[must_use]
+pub fn tokenise_row(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/row-tokens")
 }
 
 /// A path below one card.

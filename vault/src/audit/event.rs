@@ -36,6 +36,8 @@ pub enum Operation {
     OpenIssuePayload,
     /// A card was issued.
     Issue,
+    /// A card that existed already was brought in: it got a token, was found to have one, or (no match) may have none.
+    Tokenise,
     /// Full card data was sealed to the holder.
     Reveal,
     /// A new CVV was sealed to the holder.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use ring::hmac;
+use zeroize::Zeroizing;
 
 use crate::secret::LockedBytes;
 
@@ -15,6 +16,33 @@ pub const FINGERPRINT: crate::crypto::inventory::Use = crate::crypto::inventory:
     library: "ring",
     names: &["HMAC_SHA256"],
 };
+
+/// For whom a number leads to its card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// For the whole vault: a number of a program's range is there once.
+    Everybody,
+    /// For one partner: a number of another issuer, which others may have brought in too. What one of them has tells
+    /// nothing to another.
+    Partner(&'a str),
+}
+
+/// What a fingerprint is made of: the whole PAN as ASCII digits, behind the partner's name where it is that partner's
+/// alone. No two pairs make the same text: a PAN begins with a digit, and a name has its length before it.
+#[must_use]
+pub fn subject(digits: &[u8], reach: Reach<'_>) -> Zeroizing<Vec<u8>> {
+    let partner = match reach {
+        Reach::Everybody => return Zeroizing::new(digits.to_vec()),
+        Reach::Partner(name) => name.as_bytes(),
+    };
+    // Room for all of it, so that nothing is moved and left behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(9 + partner.len() + digits.len()));
+    text.push(0);
+    text.extend_from_slice(&(partner.len() as u64).to_be_bytes());
+    text.extend_from_slice(partner);
+    text.extend_from_slice(digits);
+    text
+}
 
 /// One version of the key of the fingerprints. For this one purpose, never given out.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +58,7 @@ impl FingerprintKey {
         Self { version, key }
     }
 
-    /// The fingerprint of a PAN, given as ASCII digits.
+    /// The fingerprint of a PAN, given as ASCII digits, or of what [`subject`] makes of one.
     #[must_use]
     pub fn fingerprint(&self, digits: &[u8]) -> PanFingerprint {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.expose());
@@ -111,6 +139,26 @@ mod tests {
             assert_ne!(own, key(0).fingerprint(&other), "digit {index}");
         }
         assert_ne!(own, key(0).fingerprint(&pan[..15]));
+    }
+
+    #[test]
+    fn a_number_is_another_one_for_each_partner() {
+        let pan = b"9999000000000017";
+        let of = |reach| subject(pan, reach).to_vec();
+        assert_eq!(of(Reach::Everybody), pan);
+        let all = [
+            of(Reach::Everybody),
+            of(Reach::Partner("one")),
+            of(Reach::Partner("two")),
+        ];
+        for (index, text) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != text));
+        }
+        // A longer name with a shorter number is another text.
+        assert_ne!(
+            subject(b"12", Reach::Partner("a")),
+            subject(b"2", Reach::Partner("a1"))
+        );
     }
 
     #[test]

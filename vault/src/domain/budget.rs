@@ -39,6 +39,12 @@ pub enum Meter {
     GatewayErasures(String),
     /// Cards of one program were given to its bureau.
     BureauEmissions(ProgramName),
+    /// Numbers were brought in for one holder.
+    HolderTokenise(HolderToken),
+    /// Numbers were brought in by one partner.
+    PartnerTokenise(String),
+    /// Numbers were brought in through one gateway.
+    GatewayTokenise(String),
     /// Comparisons asked for by one processor failed.
     ProcessorFailures(String),
 }
@@ -57,6 +63,9 @@ impl Meter {
             Self::HolderEnrolments(_) => "holder-enrolments",
             Self::GatewayErasures(_) => "gateway-erasures",
             Self::BureauEmissions(_) => "bureau-emissions",
+            Self::HolderTokenise(_) => "holder-tokenise",
+            Self::PartnerTokenise(_) => "partner-tokenise",
+            Self::GatewayTokenise(_) => "gateway-tokenise",
             Self::ProcessorFailures(_) => "processor-failures",
         }
     }

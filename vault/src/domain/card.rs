@@ -7,6 +7,7 @@ use shared::masked::MaskedPan;
 use shared::vault_api::cards::Standing as StandingName;
 
 use crate::bytes::Base64Bytes;
+use crate::crypto::fingerprint::Reach;
 
 /// A field sealed under the card's data key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,9 +163,36 @@ pub struct Card {
     pub pin: Option<SealedField>,
     /// Whether plastic was ordered.
     pub plastic: bool,
+    /// The partner that brought in a number of another issuer; `None`: the number is of the program's own range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_of: Option<String>,
 }
 
+/// Code, PIN and plastic of a card are its issuer's to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the card is another issuer's")]
+pub struct OfAnotherIssuer;
+
 impl Card {
+    /// For whom the number leads to this card.
+    #[must_use]
+    pub fn reach(&self) -> Reach<'_> {
+        self.foreign_of
+            .as_deref()
+            .map_or(Reach::Everybody, Reach::Partner)
+    }
+
+    /// Whether code, PIN and plastic can be given here.
+    ///
+    /// # Errors
+    /// [`OfAnotherIssuer`].
+    pub const fn issuer_is_here(&self) -> Result<(), OfAnotherIssuer> {
+        match self.foreign_of {
+            None => Ok(()),
+            Some(_) => Err(OfAnotherIssuer),
+        }
+    }
+
     /// The version that the next writing of a field carries.
     #[must_use]
     pub fn next_version(field: Option<&SealedField>) -> u32 {

@@ -15,4 +15,5 @@ pub mod plastic;
 pub mod program;
 pub mod proof;
 pub mod retention;
+pub mod tokenise;
 pub mod tries;

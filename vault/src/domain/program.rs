@@ -130,6 +130,9 @@ pub(crate) mod tests {
                 enrolments_per_holder: 5,
                 erasures_per_gateway: 10,
                 emissions_per_bureau: 100,
+                tokenise_per_holder: 10,
+                tokenise_per_partner: 50,
+                tokenise_per_gateway: 50,
             },
         }
     }

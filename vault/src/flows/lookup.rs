@@ -8,6 +8,7 @@ use shared::ids::{CardToken, HolderToken};
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::holders::KeyState;
 
+use crate::crypto::fingerprint::{Reach, subject};
 use crate::domain::card::Card;
 use crate::domain::holder::{EnrolledKey, Holder};
 use crate::domain::pan::Pan;
@@ -115,12 +116,21 @@ impl OpenVault {
         })
     }
 
-    /// The card with this PAN, under whichever key its index entry was made.
+    /// The card with this PAN of a program's range, under whichever key its index entry was made. Numbers of other issuers
+    /// are found for their partners alone.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn card_of_pan(&self, pan: &Pan) -> Result<Option<CardToken>, Error> {
-        for fingerprint in self.keyring().fingerprints(pan.as_bytes()) {
+        self.card_within(pan, Reach::Everybody)
+    }
+
+    /// The card to which this PAN leads for those of `reach`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn card_within(&self, pan: &Pan, reach: Reach<'_>) -> Result<Option<CardToken>, Error> {
+        for fingerprint in self.keyring().fingerprints(&subject(pan.as_bytes(), reach)) {
             if let Some(index) = self.records.get::<PanIndex>(&fingerprint.to_key())? {
                 return Ok(Some(index.record.card));
             }

@@ -34,6 +34,7 @@ pub mod secrets;
 pub mod set_pin;
 pub mod slots;
 pub mod sweep;
+pub mod tokenise;
 pub mod verify;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use shared::ids::{CardToken, ProgramName};
 use super::issue::PanIndex;
 use super::lookup::card_key;
 use super::secrets::CardSecrets;
-use crate::crypto::fingerprint::PanFingerprint;
+use crate::crypto::fingerprint::{PanFingerprint, Reach, subject};
 use crate::domain::card::{Card, Standing};
 use crate::domain::cvv::Cvv;
 use crate::domain::holder::Holder;
@@ -43,6 +43,19 @@ impl NewCard {
     /// # Errors
     /// No randomness.
     pub fn seal(vault: &OpenVault, holder: &Holder, clear: &Clear<'_>) -> Result<Self, Error> {
+        Self::seal_for(vault, holder, clear, Reach::Everybody)
+    }
+
+    /// The same for a number that may be another issuer's.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_for(
+        vault: &OpenVault,
+        holder: &Holder,
+        clear: &Clear<'_>,
+        reach: Reach<'_>,
+    ) -> Result<Self, Error> {
         let keyring = vault.keyring();
         let token = vault.surroundings.random.card_token()?;
         let program: &ProgramName = &holder.program;
@@ -60,12 +73,18 @@ impl NewCard {
             cvv: clear.cvv.map(|cvv| secrets.seal_cvv(cvv, first)).transpose()?,
             pin: clear.pin.map(|pin| secrets.seal_pin(pin, first)).transpose()?,
             plastic: clear.pin.is_some(),
+            foreign_of: match reach {
+                Reach::Everybody => None,
+                Reach::Partner(name) => Some(name.to_owned()),
+            },
             token,
         };
         Ok(Self {
             card,
             wrapped,
-            fingerprints: keyring.fingerprints(clear.pan.as_bytes()).collect(),
+            fingerprints: keyring
+                .fingerprints(&subject(clear.pan.as_bytes(), reach))
+                .collect(),
         })
     }
 

@@ -129,6 +129,7 @@ async fn place(
     let address = address(vault, &request.destination).await?;
     let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
+    stored.record.issuer_is_here()?;
     if stored.record.plastic {
         return Err(Error::conflict(
             "ALREADY_PRINTED",

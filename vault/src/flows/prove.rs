@@ -12,6 +12,7 @@ use shared::jws::holder_proof::{
 use shared::jws::vault_proof::{KeyCounts, VaultProofClaims};
 use shared::mtls::identity::Identity;
 use shared::public_key::PublicKey;
+use shared::thumbprint::Thumbprint;
 use shared::vault_api::governance::HolderProofPolicy;
 use shared::vault_api::holders::KeyState;
 
@@ -58,6 +59,14 @@ pub struct Proven {
     keys: KeyCounts,
 }
 
+/// What a registered partner signed.
+pub(super) struct SignedByPartner {
+    pub(super) claims: HolderProofClaims,
+    pub(super) assurance: Assurance,
+    /// The key that signed.
+    pub(super) key: Thumbprint,
+}
+
 impl OpenVault {
     /// Judges the proof of an operation that needs one.
     ///
@@ -88,7 +97,10 @@ impl OpenVault {
         let counts = count_keys(&keys, now);
         let (claims, assurance) = match proof {
             HolderProof::ByHolder(proof) => by_holder(proof, &keys, &claim.purpose, now)?,
-            HolderProof::ByPartner(proof) => self.by_partner(proof, claim.program)?,
+            HolderProof::ByPartner(proof) => {
+                let signed = self.by_partner(proof, claim.program)?;
+                (signed.claims, signed.assurance)
+            }
         };
         let recipient = claim.recipient.thumbprint();
         let expected = Expected {
@@ -110,11 +122,14 @@ impl OpenVault {
     }
 
     /// A proof by the key of a partner's certificate: chain, revocation, register, and whose cards these are.
-    fn by_partner(
+    ///
+    /// # Errors
+    /// [`Error::ProofInvalid`].
+    pub(super) fn by_partner(
         &self,
         proof: UnverifiedPartnerProof,
         program: &Rules,
-    ) -> Result<(HolderProofClaims, Assurance), Error> {
+    ) -> Result<SignedByPartner, Error> {
         let certified = proof
             .verify()
             .map_err(|_| invalid("the signature is not by the certificate's key"))?;
@@ -133,7 +148,13 @@ impl OpenVault {
             return Err(invalid("the card is another partner's"));
         }
         let assurance = Assurance::ProvenByPartner(name.to_string());
-        Ok((certified.into_claims(), assurance))
+        let key = certified.x5c().signer_key();
+        let key = key.map_err(|_| invalid("the certificate's key does not read"))?;
+        Ok(SignedByPartner {
+            claims: certified.into_claims(),
+            assurance,
+            key: key.thumbprint(),
+        })
     }
 
     /// Spends the nonce of a permit: from here on the proof is worth nothing to anybody else.
@@ -237,6 +258,6 @@ fn by_holder(
     Ok((verified.claims, Assurance::ProvenByHolder(verified.key)))
 }
 
-fn invalid(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(super) fn invalid(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::ProofInvalid(reason.into())
 }

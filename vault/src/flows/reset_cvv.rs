@@ -121,6 +121,7 @@ async fn replace(
 ) -> Result<SealedAnswer, Error> {
     let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
+    stored.record.issuer_is_here()?;
     let cvv = vault.surroundings.random.cvv()?;
     let mut card = stored.record.clone();
     let version = Card::next_version(card.cvv.as_ref());

@@ -176,13 +176,18 @@ impl CardSecrets {
         Pan::parse(&digits).map_err(|error| corrupt(&field_name(Field::Pan, card), &error))
     }
 
-    /// Opens the card's CVV.
+    /// Opens the card's CVV, unless it was brought in without one.
     ///
     /// # Errors
     /// [`Error::Corrupt`].
-    pub fn cvv(&self, card: &Card) -> Result<Cvv, Error> {
+    pub fn cvv(&self, card: &Card) -> Result<Option<Cvv>, Error> {
+        if card.cvv.is_none() {
+            return Ok(None);
+        }
         let digits = self.open(Field::Cvv, card, card.cvv.as_ref())?;
-        Cvv::parse(&digits).map_err(|error| corrupt(&field_name(Field::Cvv, card), &error))
+        Cvv::parse(&digits)
+            .map(Some)
+            .map_err(|error| corrupt(&field_name(Field::Cvv, card), &error))
     }
 
     /// Opens the card's PIN, if one was set.

@@ -98,6 +98,7 @@ async fn write(
 ) -> Result<SealedAnswer, Error> {
     let stored = vault.card_alone(token)?;
     stored.record.standing.permits_use()?;
+    stored.record.issuer_is_here()?;
     let mut card = stored.record.clone();
     let version = Card::next_version(card.pin.as_ref());
     card.pin = Some(vault.secrets(&card)?.seal_pin(pin, version)?);

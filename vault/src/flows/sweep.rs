@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::audit::event::{Event, Operation};
-use crate::crypto::fingerprint::PanFingerprint;
+use crate::crypto::fingerprint::{PanFingerprint, subject};
 use crate::domain::card::{Card, Standing};
 use crate::error::Error;
 use crate::flows::erase::Erasure;
@@ -71,7 +71,10 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
             event.program = Some(card.program.clone());
             event.holder = Some(card.holder.clone());
             match vault.secrets(card).and_then(|secrets| secrets.pan(card)) {
-                Ok(pan) => vault.keyring().fingerprints(pan.as_bytes()).collect(),
+                Ok(pan) => {
+                    let subject = subject(pan.as_bytes(), card.reach());
+                    vault.keyring().fingerprints(&subject).collect()
+                }
                 Err(error) if unreadable(&error) => Vec::new(),
                 Err(other) => return Err(other),
             }

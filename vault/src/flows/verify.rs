@@ -106,7 +106,9 @@ fn compare(
         Guess::Cvv(cvv, exp) => {
             let matched = match tries.cvv(now) {
                 Permit::Compare => {
-                    let matched = secrets.cvv(card)?.matches(cvv) & exp.is_none_or(|exp| exp == card.exp);
+                    let own = secrets.cvv(card)?;
+                    let matched =
+                        own.is_some_and(|own| own.matches(cvv)) & exp.is_none_or(|exp| exp == card.exp);
                     tries.cvv_compared(matched, now);
                     matched
                 }

@@ -17,6 +17,7 @@ mod processor;
 mod readings;
 mod slots;
 mod standing;
+mod tokens;
 mod trace;
 
 use actix_web::http::Method;
@@ -119,6 +120,11 @@ pub fn routes() -> Vec<Route> {
 
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/order-payload", || web::post().to(cards::open_order_payload), "Open the payload of an order of a physical card"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/physical-cards", || web::post().to(cards::order), "Order a physical card"),
+
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/token-payload", || web::post().to(tokens::open_payload), "Open the payload of a request to tokenise a card"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/tokens", || web::post().to(tokens::tokenise), "A token for a card that exists already"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/row-tokens", || web::post().to(tokens::row), "A token for the card in a row of a mass import"),
+        door::<ForGateway>(Method::POST, paths::IMPORT_SESSIONS, || web::post().to(tokens::session), "A nonce for the card rows of a mass import"),
 
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/challenges", || web::post().to(cards::challenge), "Challenge for operations on a card"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/reveal", || web::post().to(cards::reveal), "Full card data, sealed to a proven holder"),

@@ -131,7 +131,8 @@ async fn compare(
         if card.holder != holder.token || card.standing.permits_use().is_err() {
             return Ok(None);
         }
-        let matches = vault.secrets(&card)?.cvv(&card)?.matches(&cvv);
+        let own = vault.secrets(&card)?.cvv(&card)?;
+        let matches = own.is_some_and(|own| own.matches(&cvv));
         Ok(Some((card, matches)))
     };
     let Some((card, matches)) = vault.unraced(read)? else {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use shared::ids::CardToken;
 
-use crate::crypto::fingerprint::PanFingerprint;
+use crate::crypto::fingerprint::{PanFingerprint, subject};
 use crate::domain::card::{Card, Standing};
 use crate::domain::holder::{EnrolledKey, Holder};
 use crate::error::Error;
@@ -163,11 +163,10 @@ impl Checker<'_> {
             let missing = || Error::Corrupt("the data key is missing".to_owned());
             let secrets = CardSecrets::unwrap(self.keyring, card, wrapped.ok_or_else(missing)?)?;
             let pan = secrets.pan(card)?;
-            if card.cvv.is_some() {
-                secrets.cvv(card)?;
-            }
+            secrets.cvv(card)?;
             secrets.pin(card)?;
-            Ok(self.keyring.fingerprints(pan.as_bytes()).collect())
+            let subject = subject(pan.as_bytes(), card.reach());
+            Ok(self.keyring.fingerprints(&subject).collect())
         };
         Ok(opened().map_err(|error| error.to_string()))
     }

@@ -6,10 +6,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use shared::ids::CardToken;
+use zeroize::Zeroizing;
 
 use super::plan::{Phase, Rotating, Target};
 use crate::crypto::aad::Field;
 use crate::crypto::aead;
+use crate::crypto::fingerprint::subject;
 use crate::domain::card::{Card, Standing};
 use crate::error::Error;
 use crate::flows::issue::PanIndex;
@@ -241,17 +243,14 @@ fn index(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Option<Change>,
         return Ok(None);
     };
     let token = entry.record.card;
-    let new = match number_of(vault, &token)? {
-        Some(pan) => {
+    let new = match subject_of(vault, &token)? {
+        Some(subject) => {
             let keyring = vault.keyring();
-            let keys: Vec<Vec<u8>> = keyring
-                .fingerprints(pan.as_bytes())
-                .map(|one| one.to_key())
-                .collect();
+            let keys: Vec<Vec<u8>> = keyring.fingerprints(&subject).map(|one| one.to_key()).collect();
             if !keys.iter().any(|own| own == key) {
                 return Err(Error::Corrupt("the entry is not of its card's number".to_owned()));
             }
-            Some(PanIndex::new(&keyring.fingerprint(pan.as_bytes()), token))
+            Some(PanIndex::new(&keyring.fingerprint(&subject), token))
         }
         None => None,
     };
@@ -262,8 +261,8 @@ fn index(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Option<Change>,
     }))
 }
 
-/// A card's number; none when its secrets were destroyed.
-fn number_of(vault: &OpenVault, token: &CardToken) -> Result<Option<crate::domain::pan::Pan>, Error> {
+/// What the index entry of a card is made of; none when its secrets were destroyed.
+fn subject_of(vault: &OpenVault, token: &CardToken) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let key = card_key(token);
     let data_key = vault.surroundings.store.get(Tree::DataKeys, &key);
     let data_key = data_key.map_err(|error| Error::Store(error.to_string()))?;
@@ -277,7 +276,8 @@ fn number_of(vault: &OpenVault, token: &CardToken) -> Result<Option<crate::domai
     if card.standing == Standing::Destroyed {
         return Ok(None);
     }
-    vault.secrets(&card)?.pan(&card).map(Some)
+    let pan = vault.secrets(&card)?.pan(&card)?;
+    Ok(Some(subject(pan.as_bytes(), card.reach())))
 }
 
 /// Puts a change in place, if nothing was faster. Says whether it did.

@@ -110,7 +110,7 @@ async fn cards_of_a_file_are_taken_in_with_what_they_bring() {
     let card = context.card.record;
     let secrets = stage.vault.secrets(&card).unwrap();
     assert_eq!(secrets.pan(&card).unwrap().as_bytes(), NUMBERS[0].as_bytes());
-    assert_eq!(secrets.cvv(&card).unwrap().as_bytes(), b"123");
+    assert_eq!(secrets.cvv(&card).unwrap().unwrap().as_bytes(), b"123");
     assert_eq!(secrets.pin(&card).unwrap().unwrap().as_bytes(), b"4711");
     assert!(
         context.holder.record.ever_had_card && !context.holder.record.ever_had_key,
