@@ -8,6 +8,7 @@ mod credentials;
 mod document;
 mod door;
 mod identity_house;
+mod existing_card;
 mod jose;
 mod mail_server;
 mod officer;
@@ -26,6 +27,7 @@ pub use credentials::Credentials;
 pub use document::SampleDocument;
 pub use door::{Call, Door, tls};
 pub use identity_house::{Callback, IdentityHouse, Received, ReceivedDocument};
+pub use existing_card::{SignedRow, Tokenisation};
 pub use jose::{
     EnrolmentTicket, HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url,
     sha256_base64url, unverified_claims,

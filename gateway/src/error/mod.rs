@@ -113,6 +113,10 @@ pub enum Code {
     CardAlreadyTokenised,
     /// The card to be tokenised is of a number range that is not the partner's to bring in.
     CardNotAccepted,
+    /// The session of an import has had all its card rows.
+    ImportRowsUsedUp,
+    /// The partner has as many imports open as are allowed.
+    TooManyImports,
     /// Plastic of the card was ordered before.
     AlreadyPrinted,
     /// Only a physical card is activated.
@@ -161,7 +165,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 73] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -211,6 +215,8 @@ impl Code {
         Self::CardOfAnotherIssuer,
         Self::CardAlreadyTokenised,
         Self::CardNotAccepted,
+        Self::ImportRowsUsedUp,
+        Self::TooManyImports,
         Self::AlreadyPrinted,
         Self::CardNotPhysical,
         Self::AlreadyActive,
@@ -290,6 +296,8 @@ impl Code {
             Self::CardOfAnotherIssuer => (S::CONFLICT, "CARD_OF_ANOTHER_ISSUER", "Code, PIN and plastic of this card are its issuer's to give."),
             Self::CardAlreadyTokenised => (S::CONFLICT, "CARD_ALREADY_TOKENISED", "The card is known already, and not as this one."),
             Self::CardNotAccepted => (S::UNPROCESSABLE_ENTITY, "CARD_NOT_ACCEPTED", "The card is not one that this partner may bring in."),
+            Self::ImportRowsUsedUp => (S::CONFLICT, "IMPORT_ROWS_USED_UP", "The import has had as many card rows as its session was opened for."),
+            Self::TooManyImports => (S::CONFLICT, "TOO_MANY_IMPORTS", "As many imports are open as are allowed."),
             Self::AlreadyPrinted => (S::CONFLICT, "ALREADY_PRINTED", "Plastic of this card was ordered before."),
             Self::CardNotPhysical => (S::CONFLICT, "CARD_NOT_PHYSICAL", "Only a physical card is activated."),
             Self::AlreadyActive => (S::CONFLICT, "ALREADY_ACTIVE", "The card is active already."),

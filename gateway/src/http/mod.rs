@@ -204,6 +204,7 @@ pub const PARTNER: &[Route] = &[
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/activate", Partner, || web::to(cards::activate::activate::<PartnerCall>), cards::activate::doc),
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/lock", Partner, || web::to(cards::lock::lock::<PartnerCall>), cards::lock::doc),
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/unlock", Partner, || web::to(cards::unlock::unlock::<PartnerCall>), cards::unlock::doc),
+    route(POST, "/lifecycle/v1/users/{userId}/cards", Partner, || web::to(cards::tokenise::tokenise), cards::tokenise::doc),
     route(DELETE, "/lifecycle/v1/users/{userId}/cards/{cardId}", Partner, || web::to(cards::remove::remove::<PartnerCall>), cards::remove::doc),
 ];
 

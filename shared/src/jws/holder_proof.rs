@@ -5,12 +5,13 @@
 //! recipient key, payload, nonce, time) is the vault's domain.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::compact::{Alg, CompactJws, Expected};
-use super::es256::{self, HolderSigner, InvalidSigningKey};
+use super::es256::{self, Es256Key, HolderSigner, InvalidSigningKey};
 use super::{InvalidProof, X5c, text};
 use crate::ids::Nonce;
-use crate::jose::json;
+use crate::jose::{base64url, json as strict};
 use crate::jwe::BodyHash;
 use crate::public_key::HolderKey;
 use crate::thumbprint::Thumbprint;
@@ -63,7 +64,7 @@ pub struct HolderProofClaims {
     /// The JWE in `payload`; there if and only if the request has one.
     #[serde(
         default,
-        deserialize_with = "json::present",
+        deserialize_with = "strict::present",
         skip_serializing_if = "Option::is_none"
     )]
     pub bdh: Option<BodyHash>,
@@ -76,6 +77,15 @@ impl HolderProofClaims {
     /// [`InvalidSigningKey`] when the system has no randomness.
     pub fn sign(&self, key: &HolderSigner) -> Result<String, InvalidSigningKey> {
         key.sign(TYP, self)
+    }
+
+    /// Signs the claims with the P-256 key of a partner's certificate (PKCS#8 DER): what a partner's server does.
+    ///
+    /// # Errors
+    /// [`InvalidSigningKey`] for another kind of key.
+    pub fn sign_certified(&self, pkcs8: &[u8], x5c: &X5c) -> Result<String, InvalidSigningKey> {
+        let header = json!({ "alg": "ES256", "typ": TYP, "x5c": x5c }).to_string();
+        Es256Key::from_pkcs8(pkcs8)?.sign(&base64url::encode(header), self)
     }
 }
 

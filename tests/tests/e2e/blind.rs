@@ -284,7 +284,33 @@ async fn drive(pair: &Pair) -> Result<(Vec<FullCard>, String)> {
             cards.push(FullCard { pan, exp, cvv });
         }
     }
+    cards.extend(brought_in(pair, user).await?);
     Ok((cards, mask))
+}
+
+/// Cards that a partner brings in, of another issuer and of the program's range; one is refused after it was opened.
+async fn brought_in(pair: &Pair, user: u64) -> Result<Vec<FullCard>> {
+    let prefix = deploy::actors::PartnerServer::prefix(user);
+    let neighbour = pair.partner.accepted_user().await?;
+    let mut cards = Vec::new();
+    for bin in ["999999", "999900", "999901"] {
+        let (pan, exp, cvv) = (crate::tokenise::number(bin), "2031-05-31", "581");
+        let content = json!({ "cardNo": pan, "exp": exp, "cvv": cvv, "name": "Canary" });
+        if bin == "999901" {
+            let refused = pair.partner.tokenisation(user, &content).await?;
+            let refused = pair.partner.send_tokenisation(&refused).await?;
+            refused.expect_refusal(422, "CARD_NOT_ACCEPTED")?;
+        } else {
+            let card = Card::of(&pair.partner.tokenise(user, &content, 201).await?.content)?;
+            pair.partner.cards(&prefix).reveal(&card).await?;
+            let refused = pair.partner.tokenisation(neighbour, &content).await?;
+            let refused = pair.partner.send_tokenisation(&refused).await?;
+            refused.expect_refusal(409, "CARD_ALREADY_TOKENISED")?;
+        }
+        let (exp, cvv) = (exp.to_owned(), cvv.to_owned());
+        cards.push(FullCard { pan, cvv, exp });
+    }
+    Ok(cards)
 }
 
 /// Questions of a processor that is programmed badly: what is refused is forgotten like the rest.

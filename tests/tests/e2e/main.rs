@@ -34,5 +34,6 @@ mod raw;
 mod renewal;
 mod rotation;
 mod slots;
+mod tokenise;
 mod user_life;
 mod users;

@@ -78,6 +78,16 @@ pub enum Refusal {
     NoBureau,
     /// The card's program has no plastic for virtual cards.
     NotDigitalFirst,
+    /// Code, PIN and plastic of the card are another issuer's to give.
+    CardOfAnotherIssuer,
+    /// The card is known, and not as this one.
+    CardAlreadyTokenised,
+    /// The card's number is not one that the partner may bring in.
+    CardNotAccepted,
+    /// The session of the import has had all its rows.
+    ImportRowsUsedUp,
+    /// The partner has as many imports open as are allowed.
+    TooManyImports,
     /// A budget of the vault is used up.
     TooManyRequests {
         /// Seconds to wait before another try.
@@ -130,6 +140,11 @@ impl VaultError {
             (409, "ALREADY_PRINTED") => Refusal::AlreadyPrinted,
             (409, "NOT_DIGITAL_FIRST") => Refusal::NotDigitalFirst,
             (409, "NO_BUREAU") => Refusal::NoBureau,
+            (409, "CARD_OF_ANOTHER_ISSUER") => Refusal::CardOfAnotherIssuer,
+            (409, "CARD_ALREADY_TOKENISED") => Refusal::CardAlreadyTokenised,
+            (422, "CARD_NOT_ACCEPTED") => Refusal::CardNotAccepted,
+            (409, "IMPORT_ROWS_USED_UP") => Refusal::ImportRowsUsedUp,
+            (409, "TOO_MANY_IMPORTS") => Refusal::TooManyImports,
             (409, STATE_REFUSED) => Refusal::StateRefused,
             (429, _) => Refusal::TooManyRequests { retry_after_seconds },
             // The key did something else before: what that was is not known here.
@@ -218,6 +233,11 @@ mod tests {
             (409, "ALREADY_PRINTED", Refusal::AlreadyPrinted),
             (409, "NOT_DIGITAL_FIRST", Refusal::NotDigitalFirst),
             (409, "NO_BUREAU", Refusal::NoBureau),
+            (409, "CARD_OF_ANOTHER_ISSUER", Refusal::CardOfAnotherIssuer),
+            (409, "CARD_ALREADY_TOKENISED", Refusal::CardAlreadyTokenised),
+            (422, "CARD_NOT_ACCEPTED", Refusal::CardNotAccepted),
+            (409, "IMPORT_ROWS_USED_UP", Refusal::ImportRowsUsedUp),
+            (409, "TOO_MANY_IMPORTS", Refusal::TooManyImports),
             (409, "STATE_REFUSED", Refusal::StateRefused),
             (
                 429,

@@ -15,6 +15,10 @@ use shared::vault_api::keys::VaultKeys;
 use shared::vault_api::notices::{AcknowledgeNotices, NoticePage, NoticesAcknowledged};
 use shared::vault_api::paths;
 use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
+use shared::vault_api::tokens::{
+    ImportSession, OpenImportSession, OpenTokenisePayload, TokeniseCard, TokenisePayload, TokeniseRow,
+    Tokenised, TokenisedRow,
+};
 
 use super::{VaultClient, VaultError};
 
@@ -161,6 +165,54 @@ impl VaultClient {
         request: &OrderCard,
     ) -> Result<OrderedCard, VaultError> {
         self.post(&paths::order(holder), key, request, StatusCode::CREATED)
+            .await
+    }
+
+    /// Judges proof and payload of a request to tokenise a card, and opens the payload; looks nothing up.
+    pub async fn open_tokenise_payload(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &OpenTokenisePayload,
+    ) -> Result<TokenisePayload, VaultError> {
+        self.post(
+            &paths::open_tokenise_payload(holder),
+            key,
+            request,
+            StatusCode::OK,
+        )
+        .await
+    }
+
+    /// Gives an existing card a token.
+    pub async fn tokenise(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &TokeniseCard,
+    ) -> Result<Tokenised, VaultError> {
+        self.post(&paths::tokenise(holder), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// Gives the card of a row of a mass import a token.
+    pub async fn tokenise_row(
+        &self,
+        key: &IdempotencyKey,
+        holder: &HolderToken,
+        request: &TokeniseRow,
+    ) -> Result<TokenisedRow, VaultError> {
+        self.post(&paths::tokenise_row(holder), key, request, StatusCode::OK)
+            .await
+    }
+
+    /// A nonce for the card rows of a mass import.
+    pub async fn open_import_session(
+        &self,
+        key: &IdempotencyKey,
+        request: &OpenImportSession,
+    ) -> Result<ImportSession, VaultError> {
+        self.post(paths::IMPORT_SESSIONS, key, request, StatusCode::CREATED)
             .await
     }
 

@@ -82,13 +82,19 @@ impl<'a> OwnMembers<'a> {
     /// Of a card that the vault is asked to issue.
     #[must_use]
     pub fn of_new(card: &'a NewCard, viewer: Party, rules: CardRules) -> Self {
+        Self::of_new_standing_so(card, NewCard::STANDING, viewer, rules)
+    }
+
+    /// Of a card that will stand so from its beginning.
+    #[must_use]
+    pub fn of_new_standing_so(
+        card: &'a NewCard,
+        standing: Standing,
+        viewer: Party,
+        rules: CardRules,
+    ) -> Self {
         let id = (card.id.0, card.balance.0);
-        Self::new(
-            id,
-            card.name.as_ref(),
-            card.created_at,
-            (NewCard::STANDING, viewer, rules),
-        )
+        Self::new(id, card.name.as_ref(), card.created_at, (standing, viewer, rules))
     }
 
     /// Of a physical card that the vault is asked to order: its order is on its way, and nothing can be done with it.

@@ -6,9 +6,10 @@
 
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 use shared::vault_api::plastic::OrderedCard;
+use shared::vault_api::tokens::TokenisedCard;
 
 use super::answers::VaultsWord;
-use super::{answers, plastic, rules_for, rules_of};
+use super::{answers, plastic, rules_for, rules_of, tokenise};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::{Card, CardId, CardState, NewCard, Standing};
 use crate::domain::lock::Lock;
@@ -21,7 +22,7 @@ use crate::store::idempotency::{self, Answer};
 use crate::store::{StoreError, Tx, card_requests, cards, users};
 
 /// Why work was not done.
-enum Failed {
+pub(super) enum Failed {
     /// What was written down cannot be read: the vault was not asked this time.
     Unreadable(StoreError),
     /// The vault's word, or its silence.
@@ -44,6 +45,7 @@ impl From<VaultError> for Failed {
 enum Done {
     Issued { card: NewCard, issued: IssuedCard },
     Ordered { card: NewCard, ordered: OrderedCard },
+    Tokenised { card: (NewCard, Standing), done: TokenisedCard },
     Printed(SealedAnswer),
     Locked(Lock),
     Removed,
@@ -91,6 +93,11 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
             let ordered = vault.order_card(key, order.holder(), order.call()).await?;
             Ok(Done::Ordered { card, ordered })
         }
+        Task::Tokenise(task) => {
+            let card = (task.card(work.card)?, task.standing());
+            let done = tokenise::ask_vault(services, work, task).await?;
+            Ok(Done::Tokenised { card, done })
+        }
         Task::Print(print) => Ok(Done::Printed(vault.print(key, &print.card, &print.call).await?)),
         Task::Lock(lock) => {
             let placed = lock.lock()?;
@@ -133,6 +140,7 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
         Done::Issued { card, issued } => issued_card(&mut tx, card, issued).await?,
         Done::Ordered { card, ordered } => plastic::ordered(services, &mut tx, card, ordered).await?,
         Done::Printed(sealed) => plastic::printed(services, &mut tx, work.card, sealed).await?,
+        Done::Tokenised { card, done } => tokenise::tokenised(services, &mut tx, card, done).await?,
         Done::Locked(lock) => locked(services, &mut tx, ours, work, lock).await?,
         Done::Removed => removed(&mut tx, work.card).await?,
     };

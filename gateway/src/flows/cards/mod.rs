@@ -20,6 +20,7 @@ pub mod reveal;
 pub mod set_pin;
 #[cfg(test)]
 mod tests;
+pub mod tokenise;
 pub mod unlock;
 
 use shared::vault_api::Actor;

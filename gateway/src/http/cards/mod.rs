@@ -15,6 +15,7 @@ pub(super) mod reset_cvv;
 pub(super) mod reveal;
 pub(super) mod set_pin;
 pub(super) mod shapes;
+pub(super) mod tokenise;
 pub(super) mod unlock;
 
 use std::ops::Deref;

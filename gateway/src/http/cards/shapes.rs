@@ -4,13 +4,13 @@
 use serde_json::json;
 
 use crate::domain::card::OwnMembers;
-use crate::http::doc::shape::{Shape, object, pattern, required, text};
+use crate::http::doc::shape::{Shape, object, optional, pattern, required, text};
 use crate::http::doc::words;
 
 /// Of the test range 9999.
 const CARD_NO: &str = "9999000000000017";
 
-fn card_no() -> Shape {
+pub(in crate::http) fn card_no() -> Shape {
     pattern("^[0-9]{12,19}$", CARD_NO).saying("The whole number.")
 }
 
@@ -18,7 +18,7 @@ fn cvv() -> Shape {
     pattern("^[0-9]{3}$", "017")
 }
 
-fn exp() -> Shape {
+pub(in crate::http) fn exp() -> Shape {
     pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2029-11-30")
         .with("format", "date")
         .saying("The last day on which the card is valid.")
@@ -49,7 +49,6 @@ pub(in crate::http) fn masked() -> Shape {
 
 /// A new card: masked, and with number and CVV where a proof came along.
 pub(in crate::http) fn created() -> Shape {
-    use crate::http::doc::shape::optional;
     masked()
         .and([
             optional("cardNo", card_no().saying("With a `Holder-Proof` only.")),
@@ -66,7 +65,7 @@ pub(in crate::http) fn full() -> Shape {
         required("state", text(1, 32, "ACTIVE")),
         required("token", token()),
         required("cardNo", card_no()),
-        required("cvv", cvv()),
+        optional("cvv", cvv().saying("Missing where the card was brought in without one, or by another issuer.")),
         required("exp", exp()),
     ]);
     open.with("additionalProperties", true).named("SealedFullCard")

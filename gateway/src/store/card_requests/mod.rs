@@ -2,6 +2,8 @@
 //! the proof, which is good once) until it has answered, struck off in the transaction of its effect. So a crash between
 //! the two neither loses nor doubles anything.
 
+mod tokenise;
+
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, HolderToken, IdempotencyKey};
 use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard};
@@ -9,6 +11,7 @@ use shared::vault_api::plastic::OrderCard;
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
+pub use self::tokenise::{Tokenise, brought_in};
 use super::audit::Stamp;
 use super::row::{get, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
@@ -51,6 +54,8 @@ pub enum Task {
     Issue(Issue),
     /// Order a physical card.
     Order(Order),
+    /// Bring an existing card in.
+    Tokenise(Tokenise),
     /// Order plastic of a virtual card.
     Print(Print),
     /// Lock a card for good.
@@ -78,6 +83,7 @@ impl Task {
                 order.call.holder_proof = Some(proof.holder_proof);
                 order.call.order_key = proof.issue_key;
             }
+            Self::Tokenise(task) => task.call.holder_proof = Some(proof.holder_proof),
             Self::Print(print) => print.call.holder_proof = Some(proof.holder_proof),
             Self::Lock(_) | Self::Remove(_) => {}
         }

@@ -1,5 +1,6 @@
 //! Cards. Whoever changes one takes it first ([`take`]), so that two changes at once follow one another.
 
+use shared::ids::CardToken;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
@@ -136,6 +137,21 @@ pub async fn find(
     let row = sqlx::query("SELECT * FROM cards WHERE id = $1 AND user_id = $2")
         .bind(id.0)
         .bind(user.0)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
+/// The card with this token, whoever's it is.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find_by_token(
+    connection: &mut AnyConnection,
+    token: &CardToken,
+) -> Result<Option<Card>, StoreError> {
+    let row = sqlx::query("SELECT * FROM cards WHERE token = $1")
+        .bind(token.as_str())
         .fetch_optional(connection)
         .await?;
     row.as_ref().map(of_row).transpose()

@@ -12,6 +12,7 @@ mod reopening;
 mod root;
 mod slots;
 mod standing;
+mod tokenise;
 mod verification;
 
 use std::fs;
@@ -104,7 +105,11 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::starting_at(datetime!(2027-01-15 12:00 UTC));
         let time = Clock::Manual(clock.clone());
-        let set = DevSet::create(&directory.path().join("certs"), &DevOptions::default(), &time).unwrap();
+        let partners = DevOptions {
+            partners: vec!["other".parse().unwrap()],
+            ..DevOptions::default()
+        };
+        let set = DevSet::create(&directory.path().join("certs"), &partners, &time).unwrap();
         let config = config(&directory, &set, &home, "data");
         let shares = directory.path().join("shares");
         fs::create_dir(&shares).unwrap();
