@@ -58,6 +58,11 @@ impl From<Refusal> for Error {
             Refusal::AlreadyPrinted => Code::AlreadyPrinted,
             Refusal::NoBureau => Code::NoBureau,
             Refusal::NotDigitalFirst => Code::NotDigitalFirst,
+            Refusal::CardOfAnotherIssuer => Code::CardOfAnotherIssuer,
+            Refusal::CardAlreadyTokenised => Code::CardAlreadyTokenised,
+            Refusal::CardNotAccepted => Code::CardNotAccepted,
+            Refusal::ImportRowsUsedUp => Code::ImportRowsUsedUp,
+            Refusal::TooManyImports => Code::TooManyImports,
             Refusal::TooManyRequests { retry_after_seconds } => return Self::too_many(retry_after_seconds),
             Refusal::StateRefused => {
                 return Self::internal("the vault refused a state that was not put to it");
