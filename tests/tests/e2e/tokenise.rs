@@ -397,11 +397,14 @@ fn a_kill_in_the_middle_loses_and_doubles_nothing() {
         let outcome = async {
             for database in engines("tokenise").await? {
                 let mut options = StandOptions::for_tests(&scratch("tokenise")?)?;
+                let mut cycles = 6;
                 if !matches!(database, deploy::stand::Database::Sqlite) {
                     options.vault_database = vault_database("tokenise").await?;
+                    // What a dead gateway held is freed by its lease of a minute alone.
+                    cycles = 2;
                 }
                 options.database = database;
-                killed(Pair::with(options).await?).await?;
+                killed(Pair::with(options).await?, cycles).await?;
             }
             Ok(())
         };
@@ -410,10 +413,10 @@ fn a_kill_in_the_middle_loses_and_doubles_nothing() {
 }
 
 /// Vault and gateway die by turns, a little later each time, while a card is brought in.
-async fn killed(mut pair: Pair) -> Result<()> {
+async fn killed(mut pair: Pair, cycles: u64) -> Result<()> {
     let user = pair.partner.accepted_user().await?;
     let mut expected = BTreeSet::new();
-    for cycle in 0..6_u64 {
+    for cycle in 0..cycles {
         let request = pair
             .partner
             .tokenisation(user, &content(&number(FOREIGN_BIN)))
@@ -451,7 +454,7 @@ async fn killed(mut pair: Pair) -> Result<()> {
         .map(|card| Ok(Card::of(&card)?.token));
     let tokens: BTreeSet<String> = tokens.collect::<Result<_>>()?;
     ensure!(
-        tokens == expected && tokens.len() == 6,
+        tokens == expected && tokens.len() as u64 == cycles,
         "{tokens:?} instead of {expected:?}"
     );
     pair.stand.auditor()?.verify().await?;

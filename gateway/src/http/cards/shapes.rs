@@ -65,7 +65,10 @@ pub(in crate::http) fn full() -> Shape {
         required("state", text(1, 32, "ACTIVE")),
         required("token", token()),
         required("cardNo", card_no()),
-        optional("cvv", cvv().saying("Missing where the card was brought in without one, or by another issuer.")),
+        optional(
+            "cvv",
+            cvv().saying("Missing where the card was brought in without one, or by another issuer."),
+        ),
         required("exp", exp()),
     ]);
     open.with("additionalProperties", true).named("SealedFullCard")
