@@ -7,8 +7,8 @@ mod card_desk;
 mod credentials;
 mod document;
 mod door;
-mod identity_house;
 mod existing_card;
+mod identity_house;
 mod jose;
 mod mail_server;
 mod officer;
@@ -26,8 +26,8 @@ pub use card_desk::{Card, CardDesk, Opened};
 pub use credentials::Credentials;
 pub use document::SampleDocument;
 pub use door::{Call, Door, tls};
-pub use identity_house::{Callback, IdentityHouse, Received, ReceivedDocument};
 pub use existing_card::{SignedRow, Tokenisation};
+pub use identity_house::{Callback, IdentityHouse, Received, ReceivedDocument};
 pub use jose::{
     EnrolmentTicket, HolderProof, ProofSigner, ReceivingKey, Trust, VaultKey, VaultProof, base64url,
     sha256_base64url, unverified_claims,

@@ -43,9 +43,18 @@ impl From<VaultError> for Failed {
 
 /// What the vault has done.
 enum Done {
-    Issued { card: NewCard, issued: IssuedCard },
-    Ordered { card: NewCard, ordered: OrderedCard },
-    Tokenised { card: (NewCard, Standing), done: TokenisedCard },
+    Issued {
+        card: NewCard,
+        issued: IssuedCard,
+    },
+    Ordered {
+        card: NewCard,
+        ordered: OrderedCard,
+    },
+    Tokenised {
+        card: (NewCard, Standing),
+        done: TokenisedCard,
+    },
     Printed(SealedAnswer),
     Locked(Lock),
     Removed,
