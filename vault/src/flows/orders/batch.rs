@@ -357,7 +357,8 @@ fn write_line(vault: &OpenVault, json: &mut Vec<u8>, line: &Line) -> Result<(), 
         json.extend_from_slice(part);
     }
     if order.kind == OrderKind::Physical {
-        let cvv = secrets.cvv(card)?;
+        let missing = || Error::Corrupt(format!("card {} was ordered without a code", card.token));
+        let cvv = secrets.cvv(card)?.ok_or_else(missing)?;
         for part in [&b"\",\"cvv2\":\""[..], cvv.as_bytes()] {
             json.extend_from_slice(part);
         }
