@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use crate::clients::kyc_provider::{Providers, ProvidersError};
 use crate::clients::mailer::{Mailer, MailerError};
 use crate::clients::vault::{VaultClient, VaultClientError};
+use crate::clients::webhook::{WebhookClient, WebhookTls, WebhookTlsError};
 use crate::config::{Config, Limits};
 use crate::document_keys::{DocumentKeys, DocumentKeysError};
 use crate::error::Error;
@@ -34,6 +35,7 @@ use crate::operator_key::{OperatorKey, OperatorKeyError};
 use crate::rates::Rates;
 use crate::services::{ForKyc, ForOperators, Services};
 use crate::store::idempotency::free_all;
+use crate::store::webhooks::deliveries;
 use crate::store::{Db, OpenError, StoreError};
 
 /// How often certificate and revocation files are looked at.
@@ -72,6 +74,12 @@ pub enum RunError {
     /// The mailer cannot be made.
     #[error(transparent)]
     Mailer(#[from] MailerError),
+    /// TLS towards webhook endpoints cannot be set up.
+    #[error(transparent)]
+    WebhookTls(#[from] WebhookTlsError),
+    /// The client of webhook endpoints cannot be made.
+    #[error("the client of webhook endpoints cannot be made: {0}")]
+    Webhooks(#[from] reqwest::Error),
     /// No random numbers, or the like.
     #[error("{0}")]
     Machine(#[from] Error),
@@ -86,6 +94,7 @@ struct Tls {
     partner: ServerConfig,
     partner_trust: Arc<ReloadingTrust>,
     vault: rustls::ClientConfig,
+    webhooks: rustls::ClientConfig,
     reloading: Vec<Arc<dyn Reload>>,
 }
 
@@ -106,21 +115,37 @@ impl Tls {
             &config.vault.crl,
             clock.clone(),
         )?);
+        let webhooks = WebhookTls::load(&config.webhooks, clock)?;
+        let mut reloading: Vec<Arc<dyn Reload>> = vec![
+            Arc::clone(&public) as _,
+            Arc::clone(&partner) as _,
+            Arc::clone(&own) as _,
+            Arc::clone(&partner_trust) as _,
+            Arc::clone(&vault_trust) as _,
+        ];
+        reloading.extend(webhooks.certificate.map(|certificate| certificate as _));
         Ok(Self {
             public: server::public(Arc::clone(&public), clock)?,
             partner: server::mutual(Arc::clone(&partner), Arc::clone(&partner_trust), clock)?,
             vault: client::mutual(Arc::clone(&own), Arc::clone(&vault_trust), Identity::Vault, clock)?,
-            partner_trust: Arc::clone(&partner_trust),
-            reloading: vec![public, partner, own, partner_trust, vault_trust],
+            webhooks: webhooks.config,
+            partner_trust,
+            reloading,
         })
     }
 }
 
 /// The parts put together, over a database of this version's schema.
-async fn prepare(config: Config, clock: Clock, vault: rustls::ClientConfig) -> Result<Services, RunError> {
+async fn prepare(
+    config: Config,
+    clock: Clock,
+    vault: rustls::ClientConfig,
+    webhooks: rustls::ClientConfig,
+) -> Result<Services, RunError> {
     let operators = ForOperators {
         key: OperatorKey::load(&config.operators.key_file)?,
         mailer: Mailer::new(&config.mail)?,
+        webhooks: WebhookClient::new(webhooks, config.environment)?,
     };
     let kyc = ForKyc {
         keys: DocumentKeys::load(
@@ -145,7 +170,7 @@ pub async fn once<T>(
     work: impl AsyncFnOnce(&Services) -> Result<T, Error>,
 ) -> Result<T, RunError> {
     let tls = Tls::load(&config, &clock)?;
-    let services = prepare(config, clock, tls.vault).await?;
+    let services = prepare(config, clock, tls.vault, tls.webhooks).await?;
     let done = work(&services).await;
     services.db.close().await;
     Ok(done?)
@@ -157,10 +182,11 @@ pub async fn once<T>(
 /// [`RunError`] when it cannot start, a listener fails, or what runs beside the listeners ends.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     let tls = Tls::load(&config, &clock)?;
-    let services = Arc::new(prepare(config, clock, tls.vault).await?);
+    let services = Arc::new(prepare(config, clock, tls.vault, tls.webhooks).await?);
     if services.db.is_single_process() {
         let mut tx = services.db.begin().await?;
         free_all(&mut tx).await?;
+        deliveries::free_all(&mut tx).await?;
         tx.commit().await?;
     }
     let rates = Arc::new(Rates::new(&services.config.limits));
@@ -180,6 +206,8 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
         let (name, provider) = (name.clone(), Arc::clone(provider));
         background.spawn(jobs::kyc_submissions::run(Arc::clone(&services), name, provider));
     }
+    background.spawn(jobs::events::run(Arc::clone(&services)));
+    background.spawn(jobs::webhooks::run(Arc::clone(&services)));
     let handles = [public.handle(), partner.handle()];
     let ending = tokio::spawn(end_on_signal(handles.clone()));
     let serving = async { tokio::join!(public, partner) };

@@ -1,5 +1,5 @@
-//! The key under which the gateway seals what it keeps for operators: secrets of second factors, and mails that wait. A copy
-//! of the database alone gives neither away.
+//! The key under which the gateway seals what it keeps for operators: secrets of second factors, mails that wait, secrets of
+//! webhooks. A copy of the database alone gives none of them away.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -46,6 +46,10 @@ pub enum Sealed {
     SecondFactor,
     /// The text of a mail; named by its Message-ID.
     Mail,
+    /// The secret of a webhook endpoint; named by the endpoint.
+    WebhookSecret,
+    /// An answer that shows such a secret and is remembered for a retry; named by the request.
+    WebhookAnswer,
 }
 
 impl Sealed {
@@ -53,6 +57,8 @@ impl Sealed {
         match self {
             Self::SecondFactor => "tessera operator second factor",
             Self::Mail => "tessera operator mail",
+            Self::WebhookSecret => "tessera webhook secret",
+            Self::WebhookAnswer => "tessera webhook answer",
         }
     }
 }
@@ -136,7 +142,7 @@ impl OperatorKey {
     /// # Errors
     /// When it was not, or under another key: somebody has to look.
     pub fn open(&self, what: Sealed, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let broken = || Error::internal("what is sealed for an operator does not open");
+        let broken = || Error::internal("what is sealed under the operators' key does not open");
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
         let mut text = Zeroizing::new(rest.to_vec());

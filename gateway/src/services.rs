@@ -8,10 +8,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 use shared::clock::Clock;
 use shared::ids::IdempotencyKey;
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use crate::clients::kyc_provider::Providers;
 use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
+use crate::clients::webhook::WebhookClient;
 use crate::config::{Config, Kyc, Program};
 use crate::document_keys::DocumentKeys;
 use crate::domain::installation::InstallationId;
@@ -26,12 +28,14 @@ use crate::rates::{Rate, document_uploads, installation_logins};
 use crate::store::Db;
 use crate::store::idempotency::Claims;
 
-/// What operators' logins and mails need beside the rest.
+/// What operators' logins need beside the rest, and what events leave by.
 pub struct ForOperators {
     /// Seals what is kept for operators.
     pub key: OperatorKey,
     /// The mail server.
     pub mailer: Mailer,
+    /// Endpoints of partners.
+    pub webhooks: WebhookClient,
 }
 
 /// What KYC applications need beside the rest.
@@ -86,6 +90,10 @@ pub struct Services {
     pub documents: ForDocuments,
     /// Who decides about KYC applications outside of this house.
     pub kyc_providers: Providers,
+    /// Endpoints of partners.
+    pub webhooks: WebhookClient,
+    /// Told when this process has something new to deliver to them.
+    pub deliveries_due: Notify,
     /// Hashes app PINs and passwords, few at a time.
     pub pins: PinHasher,
     /// How often an installation may log in.
@@ -120,6 +128,8 @@ impl Services {
             mailer: operators.mailer,
             documents: ForDocuments::new(kyc.keys, &config.kyc),
             kyc_providers: kyc.providers,
+            webhooks: operators.webhooks,
+            deliveries_due: Notify::new(),
             pins: PinHasher::new(&random)?,
             random,
             installation_logins: installation_logins(&config.limits),

@@ -10,6 +10,7 @@ use shared::clock::{Clock, ManualClock};
 use crate::clients::kyc_provider::Providers;
 use crate::clients::mailer::Mailer;
 use crate::clients::vault::VaultClient;
+use crate::clients::webhook::{WebhookClient, WebhookTls};
 use crate::config::Config;
 use crate::document_keys::DocumentKeys;
 use crate::operator_key::OperatorKey;
@@ -30,6 +31,11 @@ pub(crate) struct Stage {
 /// One stage for each engine there is.
 pub(crate) async fn stages() -> Vec<Stage> {
     databases().await.into_iter().map(stage).collect()
+}
+
+fn webhooks(config: &Config) -> WebhookClient {
+    let tls = WebhookTls::load(&config.webhooks, &Clock::System).unwrap();
+    WebhookClient::new(tls.config, config.environment).unwrap()
 }
 
 fn stage(test: TestDb) -> Stage {
@@ -58,6 +64,7 @@ fn stage(test: TestDb) -> Stage {
     let operators = ForOperators {
         key: OperatorKey::load(&file).unwrap(),
         mailer: Mailer::new(&config.mail).unwrap(),
+        webhooks: webhooks(&config),
     };
     let clock_of_services = Clock::Manual(clock.clone());
     let services = Services::new(config, db, vault, clock_of_services, operators, kyc).unwrap();

@@ -18,6 +18,7 @@ mod phone;
 mod processor;
 mod raw_gateway;
 mod tlog;
+mod webhook_server;
 mod witness;
 
 pub use auditor::{AuditReport, Auditor};
@@ -40,4 +41,5 @@ pub use phone::Phone;
 pub use processor::Processor;
 pub use raw_gateway::RawGateway;
 pub use tlog::{Checkpoint, NoteKey};
+pub use webhook_server::{ReceivedWebhook, WebhookServer, WebhookTls};
 pub use witness::Witness;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::Stand;
 use super::options::{Database, Limits};
+use super::ports::Ports;
 use super::process::Launch;
 
 impl Stand {
@@ -31,7 +32,7 @@ impl Stand {
     pub(super) fn write_configuration(&self) -> Result<()> {
         let vault = self.vault_toml(self.ports.vault, &self.layout.vault_data);
         write(&self.layout.vault_config, &vault)?;
-        write(&self.layout.gateway_config, &self.gateway_toml())
+        write(&self.layout.gateway_config, &self.gateway_toml(&self.ports))
     }
 
     /// The configuration of a vault process at a port, with a data directory of its own.
@@ -83,9 +84,8 @@ level = "info"
         )
     }
 
-    fn gateway_toml(&self) -> String {
+    pub(super) fn gateway_toml(&self, ports: &Ports) -> String {
         let set = &self.certificates;
-        let program = &self.options.program;
         format!(
             r#"environment = "development"
 development_clock = {clock}
@@ -116,18 +116,10 @@ url = "{database}"
 minutes = {minutes}
 
 {operators}{limits}
-[[programs]]
-name = "{program}"
-partner = "{partner}"
-currency = "{currency}"
-digital_first = {digital_first}
-automatic_balance = true
-users_lift_any_reversible_lock = false
-rsa_oaep_sha1 = true
-{extra}"#,
+{webhooks}{programs}{extra}"#,
             clock = quoted(&self.layout.clock),
-            public_port = self.ports.gateway,
-            partner_port = self.ports.partner,
+            public_port = ports.gateway,
+            partner_port = ports.partner,
             server_certificate = quoted(&set.gateway_server.certificate),
             server_key = quoted(&set.gateway_server.key),
             partner_ca = quoted(&set.partner_ca.certificate),
@@ -145,11 +137,30 @@ rsa_oaep_sha1 = true
             minutes = self.options.session_minutes,
             operators = self.operators_toml(),
             limits = limits(self.options.limits),
+            webhooks = format_args!("\n[webhooks]\n{}\n", self.options.webhooks),
+            programs = self.program_toml(),
+            extra = self.options.gateway_extra,
+        )
+    }
+
+    /// The program, and who is written to about it.
+    fn program_toml(&self) -> String {
+        let program = &self.options.program;
+        format!(
+            r#"[[programs]]
+name = "{program}"
+partner = "{partner}"
+currency = "{currency}"
+digital_first = {digital_first}
+automatic_balance = true
+users_lift_any_reversible_lock = false
+rsa_oaep_sha1 = true
+mails = {{ contact = "desk@partner.example" }}
+"#,
             program = program.name,
             partner = program.partner,
             currency = program.currency,
             digital_first = program.digital_first,
-            extra = self.options.gateway_extra,
         )
     }
 

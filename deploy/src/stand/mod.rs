@@ -14,6 +14,7 @@ mod people;
 mod ports;
 mod process;
 mod ready;
+mod second_gateway;
 mod sibling;
 
 use std::fs;
@@ -30,6 +31,7 @@ pub use officer_command::{OfficerCommand, Said};
 pub use options::{Database, Limits, StandOptions, demo_program};
 pub use ports::Ports;
 pub use process::{Lifetime, Process};
+pub use second_gateway::SecondGateway;
 pub use sibling::Sibling;
 
 /// A pair of binaries and everything they stand on.

@@ -66,6 +66,8 @@ pub struct StandOptions {
     pub vault_environment: Vec<(String, String)>,
     /// More TOML for `gateway.toml`: whole sections.
     pub gateway_extra: String,
+    /// Lines of the section `[webhooks]` of `gateway.toml`.
+    pub webhooks: String,
     /// Where the gateway hands its mails: a port of loopback. On port 1 nobody listens, and mails wait.
     pub mail_port: u16,
     /// The gateway speaks to the vault at this URL instead of the vault's own: a proxy of a test.
@@ -109,6 +111,7 @@ impl StandOptions {
             vault_init: Vec::new(),
             vault_environment: Vec::new(),
             gateway_extra: String::new(),
+            webhooks: String::new(),
             mail_port: 1,
             vault_url_for_gateway: None,
         })

@@ -3,3 +3,4 @@
 pub mod kyc_provider;
 pub mod mailer;
 pub mod vault;
+pub mod webhook;

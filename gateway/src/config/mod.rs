@@ -6,6 +6,8 @@ mod kyc;
 mod limits;
 mod operators;
 mod program;
+mod program_mails;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ pub use kyc::{Kyc, KycDecider, KycProviderConfig};
 pub use limits::Limits;
 pub use operators::{Mail, MailTls, Operators};
 pub use program::Program;
+pub use program_mails::{Language, ProgramMails};
+pub use webhooks::Webhooks;
 
 /// Everything an operator decides.
 #[derive(Deserialize)]
@@ -46,6 +50,9 @@ pub struct Config {
     pub mail: Mail,
     /// Documents of KYC applications.
     pub kyc: Kyc,
+    /// How events leave.
+    #[serde(default)]
+    pub webhooks: Webhooks,
     /// What may be asked how often and how large it may be.
     #[serde(default)]
     pub limits: Limits,
@@ -244,6 +251,7 @@ impl Config {
         }
         self.operators.check()?;
         self.mail.check(self.environment)?;
+        self.webhooks.check()?;
         self.limits.check()?;
         self.kyc.check(self.environment)?;
         self.check_programs()
@@ -275,6 +283,13 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+fn first_broken(key: &'static str, rules: &[(bool, &'static str)]) -> Result<(), ConfigError> {
+    match rules.iter().find(|(kept, _)| !kept) {
+        Some((_, rule)) => Err(ConfigError::Invalid { key, rule }),
+        None => Ok(()),
     }
 }
 

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, first_broken};
 
 /// How long operators' logins last, and how many wrong ones are borne.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operators {
-    /// 32 random bytes, readable by the owner alone, under which second factors and waiting mails are sealed:
+    /// 32 random bytes, readable by the owner alone, under which second factors, waiting mails and secrets of webhooks are
+    /// sealed:
     /// `gateway operator new-key` makes it.
     pub key_file: PathBuf,
     /// Minutes from login to the end of a session, whatever happens in between.
@@ -133,12 +134,5 @@ impl Mail {
             ),
         ];
         first_broken("mail", &rules)
-    }
-}
-
-fn first_broken(key: &'static str, rules: &[(bool, &'static str)]) -> Result<(), ConfigError> {
-    match rules.iter().find(|(kept, _)| !kept) {
-        Some((_, rule)) => Err(ConfigError::Invalid { key, rule }),
-        None => Ok(()),
     }
 }

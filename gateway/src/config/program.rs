@@ -5,7 +5,7 @@ use shared::ids::ProgramName;
 use shared::money::Currency;
 use shared::mtls::identity::Name;
 
-use super::KycDecider;
+use super::{KycDecider, ProgramMails};
 use crate::domain::kyc::Requirement;
 
 /// The rules of a program.
@@ -41,6 +41,9 @@ pub struct Program {
     /// Whether the partner may say by itself that an identity is established or is not (row 15).
     #[serde(default = "yes")]
     pub kyc_partner_flag: bool,
+    /// Mails about its events.
+    #[serde(default)]
+    pub mails: ProgramMails,
 }
 
 const fn yes() -> bool {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::event::EventKind;
 
 const GOOD: &str = r#"
 environment = "development"
@@ -36,6 +37,7 @@ name = "demo-eur"
 partner = "partner"
 currency = "EUR"
 digital_first = true
+mails = { contact = "desk@bank.example" }
 [[programs]]
 name = "demo-pln"
 partner = "partner"
@@ -110,12 +112,39 @@ fn values_that_make_no_sense_are_refused() {
         ),
         ("\"EUR\"", "\"EUX\""),
         ("\"demo-pln\"", "\"demo-eur\""),
+        ("\"desk@bank.example\"", "\"desk\""),
+        ("mails = {", "mails = { language = \"xx\","),
+        ("mails = {", "mails = { to_users = [\"card.created\"],"),
         ("\"development\"", "\"test\""),
         ("127.0.0.1:8443", "localhost"),
     ] {
         assert!(read(&GOOD.replacen(good, bad, 1)).is_err(), "{bad}");
     }
     assert!(read(&format!("{GOOD}\n[limits]\nreveals_per_hour_per_user = 0")).is_err());
+    for bad in [
+        "client_key = \"key\"",
+        "retention_days = 1",
+        "disable_after_hours = 0",
+        "tries_at_once = 2\ntries_at_once_per_endpoint = 3",
+        "nonsense = 1",
+    ] {
+        assert!(read(&format!("{GOOD}\n[webhooks]\n{bad}")).is_err(), "{bad}");
+    }
+    assert!(read(&format!("{GOOD}\n[webhooks]\nextra_ca = \"ca.pem\"")).is_ok());
+}
+
+#[test]
+fn who_is_written_to_about_what_is_a_programs_to_say() {
+    let config = read(GOOD).unwrap();
+    let mails = &config.programs.first().unwrap().mails;
+    assert_eq!(mails.contact.as_ref().unwrap().as_str(), "desk@bank.example");
+    assert_eq!(mails.to_users, crate::domain::letter::TO_USERS_BY_DEFAULT);
+    let few = GOOD.replacen("mails = {", "mails = { to_users = [\"card.expired\"],", 1);
+    let few = read(&few).unwrap();
+    assert_eq!(
+        few.programs.first().unwrap().mails.to_users,
+        [EventKind::CardExpired]
+    );
 }
 
 #[test]

@@ -82,11 +82,15 @@ pub enum EventKind {
     CertificateIssued,
     /// A partner's certificate was revoked.
     CertificateRevoked,
+    /// Nothing is sent to a webhook endpoint any more: it is gone, or has failed for days.
+    WebhookDisabled,
+    /// A partner tests an endpoint. It goes to that endpoint alone.
+    WebhookTest,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::UserCreated,
         Self::UserUpdated,
         Self::UserLocked,
@@ -122,6 +126,8 @@ impl EventKind {
         Self::ImportFinished,
         Self::CertificateIssued,
         Self::CertificateRevoked,
+        Self::WebhookDisabled,
+        Self::WebhookTest,
     ];
 
     /// The name on the wire and in the database.
@@ -163,6 +169,8 @@ impl EventKind {
             Self::ImportFinished => "import.finished",
             Self::CertificateIssued => "certificate.issued",
             Self::CertificateRevoked => "certificate.revoked",
+            Self::WebhookDisabled => "webhook.disabled",
+            Self::WebhookTest => "webhook.test",
         }
     }
 
@@ -207,6 +215,10 @@ impl EventKind {
             Self::ImportFinished => "A mass import came to its end.",
             Self::CertificateIssued => "A partner's certificate was returned.",
             Self::CertificateRevoked => "A partner's certificate was revoked.",
+            Self::WebhookDisabled => {
+                "Nothing is sent to a webhook endpoint any more: it is gone, or has failed for days."
+            }
+            Self::WebhookTest => "A partner tests an endpoint. It goes to that endpoint alone.",
         }
     }
 
@@ -279,6 +291,16 @@ mod tests {
         assert_eq!(names.len(), EventKind::ALL.len());
         for kind in EventKind::ALL {
             assert_eq!(EventKind::from_name(kind.as_str()), Some(kind));
+        }
+    }
+
+    /// The list that partners are given.
+    #[test]
+    fn every_kind_stands_in_the_page_for_partners() {
+        let page = include_str!("../../../docs/webhooks.md");
+        for kind in EventKind::ALL {
+            let row = format!("| `{}` | {} |", kind.as_str(), kind.meaning());
+            assert!(page.contains(&row), "docs/webhooks.md lacks: {row}");
         }
     }
 }

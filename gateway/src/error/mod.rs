@@ -137,6 +137,10 @@ pub enum Code {
     NotDigitalFirst,
     /// The user has no address on file.
     AddressRequired,
+    /// Nothing is sent to the webhook endpoint.
+    WebhookDisabled,
+    /// The partner has as many webhook endpoints as are allowed.
+    TooManyWebhooks,
     /// The body is too large.
     BodyTooLarge,
     /// The body is not `application/json`.
@@ -165,7 +169,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 73] = [
+    pub const ALL: [Self; 75] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -227,6 +231,8 @@ impl Code {
         Self::TooManyHolderKeys,
         Self::NotDigitalFirst,
         Self::AddressRequired,
+        Self::WebhookDisabled,
+        Self::TooManyWebhooks,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::DocumentTypeUnsupported,
@@ -308,6 +314,8 @@ impl Code {
             Self::TooManyHolderKeys => (S::CONFLICT, "TOO_MANY_HOLDER_KEYS", "The user has as many keys as are allowed."),
             Self::NotDigitalFirst => (S::CONFLICT, "NOT_DIGITAL_FIRST", "The program has no plastic for virtual cards."),
             Self::AddressRequired => (S::CONFLICT, "ADDRESS_REQUIRED", "The user has no address on file."),
+            Self::WebhookDisabled => (S::CONFLICT, "WEBHOOK_DISABLED", "Nothing is sent to this endpoint: enable it first."),
+            Self::TooManyWebhooks => (S::CONFLICT, "TOO_MANY_WEBHOOKS", "The partner has as many webhook endpoints as are allowed."),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is too large."),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."),
             Self::DocumentTypeUnsupported => (S::UNSUPPORTED_MEDIA_TYPE, "DOCUMENT_TYPE_UNSUPPORTED", "A document must be application/pdf, image/jpeg or image/png."),

@@ -27,6 +27,7 @@ mod public_key;
 mod search;
 mod standing;
 mod trace;
+mod webhooks;
 
 mod admin;
 mod customers;
@@ -183,6 +184,17 @@ pub const PARTNER: &[Route] = &[
     route(DELETE, "/lifecycle/v1/users/{userId}/installations/{installationId}", Partner, || web::to(lifecycle::users::revoke_installation), installations::revoke_doc),
     route(PUT, "/lifecycle/v1/users/{userId}/kyc", Partner, || web::to(lifecycle::users::put_kyc), lifecycle::users::put_kyc_doc),
     route(POST, "/lifecycle/v1/users/{userId}/activation-codes", Partner, || web::to(lifecycle::users::create_code), lifecycle::users::create_code_doc),
+
+    readable("/lifecycle/v1/events", Partner, || web::to(lifecycle::events::list), webhooks::docs::list_events),
+    readable("/lifecycle/v1/webhooks", Partner, || web::to(lifecycle::webhooks::list), webhooks::docs::list_own),
+    route(POST, "/lifecycle/v1/webhooks", Partner, || web::to(lifecycle::webhooks::create), webhooks::docs::create),
+    readable("/lifecycle/v1/webhooks/{webhookId}", Partner, || web::to(lifecycle::webhooks::get), webhooks::docs::get),
+    route(PUT, "/lifecycle/v1/webhooks/{webhookId}", Partner, || web::to(lifecycle::webhooks::put), webhooks::docs::put),
+    route(DELETE, "/lifecycle/v1/webhooks/{webhookId}", Partner, || web::to(lifecycle::webhooks::delete), webhooks::docs::delete),
+    route(POST, "/lifecycle/v1/webhooks/{webhookId}/secret/rotate", Partner, || web::to(lifecycle::webhooks::rotate), webhooks::docs::rotate),
+    route(POST, "/lifecycle/v1/webhooks/{webhookId}/test", Partner, || web::to(lifecycle::webhooks::test), webhooks::docs::test),
+    readable("/lifecycle/v1/webhooks/{webhookId}/deliveries", Partner, || web::to(lifecycle::webhooks::list_deliveries), webhooks::docs::list_deliveries),
+    route(POST, "/lifecycle/v1/webhooks/{webhookId}/replay", Partner, || web::to(lifecycle::webhooks::replay), webhooks::docs::replay),
 
     route(POST, "/secure/customers/{customerId}/register", Partner, || web::to(secure::register), kyc::register_doc),
     readable("/secure/customers/{customerId}/kyc", Partner, || web::to(secure::get_kyc), kyc::get_doc),

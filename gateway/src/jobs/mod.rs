@@ -1,6 +1,7 @@
 //! What goes on without being asked: sweeping what has lapsed and finishing what a crash cut short.
 
 mod card_requests;
+pub mod events;
 mod key_revocations;
 pub mod kyc_submissions;
 pub mod mails;
@@ -8,6 +9,7 @@ pub mod notices;
 mod registrations;
 mod removals;
 mod sweep;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

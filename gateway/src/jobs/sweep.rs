@@ -1,13 +1,15 @@
 //! Rows that have lapsed go: idempotency entries after a day, sessions, login challenges, activation codes and what was
-//! mailed to operators at their end, failed logins of operators and ids of providers' messages after a day.
+//! mailed to operators at their end, failed logins of operators and ids of providers' messages after a day; events and their
+//! deliveries after as many days as the operator wants, but none that is still tried.
 
 use time::Duration;
 
 use crate::error::Error;
 use crate::services::Services;
+use crate::store::webhooks::{self, deliveries};
 use crate::store::{
-    activation_codes, idempotency, kyc_submissions, notices, operator_sessions, operator_tokens, operators,
-    sessions,
+    activation_codes, events, idempotency, kyc_submissions, notices, operator_sessions, operator_tokens,
+    operators, sessions,
 };
 
 /// How long a notice waits for an order that never comes here: it is another gateway's.
@@ -39,6 +41,24 @@ pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
     swept += operators::sweep_tries(&mut tx, now).await?;
     swept += notices::sweep(&mut tx, now - PARKED).await?;
     swept += kyc_submissions::sweep_messages(&mut tx, now - MESSAGES_KEPT).await?;
+    swept += webhooks::sweep(&mut tx, now).await?;
     tx.commit().await?;
-    Ok(swept)
+    Ok(swept + sweep_events(services).await?)
+}
+
+/// Deliveries first: an event goes once none of it is left.
+async fn sweep_events(services: &Services) -> Result<u64, Error> {
+    let days = Duration::days(i64::from(services.config.webhooks.retention_days));
+    let before = services.now() - days;
+    let mut swept = 0;
+    loop {
+        let mut tx = services.db.begin().await?;
+        let batch =
+            deliveries::sweep(&mut tx, before, BATCH).await? + events::sweep(&mut tx, before, BATCH).await?;
+        tx.commit().await?;
+        swept += batch;
+        if batch == 0 {
+            return Ok(swept);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::card::CardId;
 use crate::domain::operator::{Operator, OperatorId, Role, Scope};
 use crate::domain::user::{User, UserId};
+use crate::domain::webhook::Endpoint;
 
 /// Who does what about whom: all of an entry but its outcome and its time. Kept with work that is finished later.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,13 @@ impl Stamp {
         self.about_operator = Some(id.0);
         self.partner = scope.partner().map(ToString::to_string);
         self
+    }
+
+    /// About a partner's webhook endpoint.
+    #[must_use]
+    pub fn about_webhook(mut self, endpoint: &Endpoint) -> Self {
+        self.partner = Some(endpoint.partner.to_string());
+        self.saying(format!("webhook {}", endpoint.id.0))
     }
 
     /// In the request of this trace.

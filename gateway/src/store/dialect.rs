@@ -68,6 +68,8 @@ pub enum Sequence {
     KycDocuments,
     /// Exports of what is held about a user.
     UserExports,
+    /// Webhook endpoints.
+    Webhooks,
 }
 
 impl Sequence {
@@ -88,6 +90,7 @@ impl Sequence {
             Self::Events => "events",
             Self::KycDocuments => "kyc_documents",
             Self::UserExports => "user_exports",
+            Self::Webhooks => "webhooks",
         }
     }
 }
@@ -138,6 +141,14 @@ impl Engine {
         match self {
             Self::Sqlite => Some("PRAGMA wal_checkpoint(TRUNCATE)"),
             Self::Postgres => None,
+        }
+    }
+
+    /// SQLite has one writer at a time: nothing is locked by somebody else within a transaction.
+    pub(super) const fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
         }
     }
 

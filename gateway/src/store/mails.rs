@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::row::get;
 use super::{Sequence, StoreError, Tx, instant, millis};
+use crate::domain::user::UserId;
 
 /// How long others keep off a mail that is tried: longer than a try takes, so that two do not send it at the same time.
 pub const LEASE: Duration = Duration::seconds(30);
@@ -45,10 +46,23 @@ fn of_row(row: &AnyRow) -> Result<Mail, StoreError> {
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn insert(tx: &mut Tx, mail: &Mail, now: OffsetDateTime) -> Result<(), StoreError> {
+    insert_to(tx, mail, None, now).await
+}
+
+/// Writes a mail to a user down, who may be removed before it is sent; none: it is nobody of ours.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn insert_to(
+    tx: &mut Tx,
+    mail: &Mail,
+    user: Option<UserId>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
     let id = tx.next_number(Sequence::Mails).await?;
     sqlx::query(
-        "INSERT INTO mails (id, message_id, recipient, subject, body, next_try_at, expires_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
+        "INSERT INTO mails (id, message_id, recipient, subject, body, next_try_at, expires_at, created_at, user_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8)",
     )
     .bind(id)
     .bind(mail.message_id.as_str())
@@ -57,8 +71,21 @@ pub async fn insert(tx: &mut Tx, mail: &Mail, now: OffsetDateTime) -> Result<(),
     .bind(mail.body.as_slice())
     .bind(millis(now))
     .bind(millis(mail.expires_at))
+    .bind(user.map(|user| user.0))
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Deletes what waits for a user: for one who is removed.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn forget_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM mails WHERE user_id = $1")
+        .bind(user.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 

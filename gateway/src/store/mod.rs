@@ -30,14 +30,16 @@ pub mod user_exports;
 pub mod user_removal;
 pub mod user_standing;
 pub mod users;
+pub mod webhooks;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use sqlx::any::install_default_drivers;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use dialect::Engine;
 pub use dialect::Sequence;
@@ -92,6 +94,8 @@ pub struct Db {
     /// One connection on SQLite, so that writers queue here and never see `SQLITE_BUSY`.
     writer: AnyPool,
     reader: AnyPool,
+    /// Told when this process has committed an event.
+    events: Arc<Notify>,
 }
 
 static DRIVERS: Once = Once::new();
@@ -113,6 +117,7 @@ impl Db {
             engine,
             writer,
             reader,
+            events: Arc::default(),
         })
     }
 
@@ -139,6 +144,8 @@ impl Db {
         Ok(Tx {
             inner,
             engine: self.engine,
+            events: Arc::clone(&self.events),
+            wakes: false,
         })
     }
 
@@ -171,6 +178,11 @@ impl Db {
             sqlx::query(statement).fetch_all(&mut *connection).await?;
         }
         Ok(())
+    }
+
+    /// Waits until this process has committed an event that nobody has waited for yet.
+    pub async fn event_written(&self) {
+        self.events.notified().await;
     }
 
     /// Whether this process alone uses the database: what an earlier process left in flight there is left for good.
@@ -206,6 +218,8 @@ impl DerefMut for Read {
 pub struct Tx {
     inner: Transaction<'static, Any>,
     engine: Engine,
+    events: Arc<Notify>,
+    wakes: bool,
 }
 
 impl Tx {
@@ -214,7 +228,21 @@ impl Tx {
     /// # Errors
     /// When the database cannot say that it is on disk.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
+        self.inner.commit().await?;
+        if self.wakes {
+            self.events.notify_one();
+        }
+        Ok(())
+    }
+
+    /// An event was written: whoever hands events out is woken once it is committed.
+    fn wake_on_commit(&mut self) {
+        self.wakes = true;
+    }
+
+    /// The end of a `SELECT` that locks its rows and passes over those that others have locked.
+    const fn skip_locked(&self) -> &'static str {
+        self.engine.skip_locked()
     }
 
     /// The next number of a sequence. Numbers of transactions that come to nothing may be left out (PostgreSQL).

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::row::{get, parse};
 use super::users::user_of_row;
-use super::{StoreError, Tx, kyc_applications, kyc_documents, millis};
+use super::{StoreError, Tx, kyc_applications, kyc_documents, mails, millis};
 use crate::domain::balance::BalanceId;
 use crate::domain::card::CardId;
 use crate::domain::installation::InstallationId;
@@ -92,6 +92,7 @@ pub async fn overwrite(tx: &mut Tx, user: UserId, now: OffsetDateTime) -> Result
     ] {
         sqlx::query(statement).bind(user.0).execute(&mut **tx).await?;
     }
+    mails::forget_user(tx, user).await?;
     kyc_documents::erase_of(tx, user).await?;
     kyc_applications::erase_of(tx, user).await?;
     forget_answers(tx, user).await

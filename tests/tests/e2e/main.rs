@@ -37,3 +37,5 @@ mod slots;
 mod tokenise;
 mod user_life;
 mod users;
+mod webhook_kills;
+mod webhooks;

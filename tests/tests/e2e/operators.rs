@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::pair::{Pair, engines, finished, login, on_each_engine, run, scratch};
 
 /// Entries of the trail as its reader sees them, from the first on.
-async fn trail(reader: &deploy::actors::Operator) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn trail(reader: &deploy::actors::Operator) -> anyhow::Result<Vec<Value>> {
     let (mut entries, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = reader.get(&format!("/admin/audit?limit=100{cursor}")).await?;

@@ -53,11 +53,13 @@ pub enum Permission {
     ViewBalances,
     /// Look at the sums of all balances (row 20).
     ViewSummary,
+    /// Look at partners' webhook endpoints and deliveries, enable, disable and replay.
+    ManageWebhooks,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::OwnSession,
         Self::ManageOperators,
         Self::ReadAudit,
@@ -79,13 +81,14 @@ impl Permission {
         Self::CreateBalance,
         Self::ViewBalances,
         Self::ViewSummary,
+        Self::ManageWebhooks,
     ];
 
     /// Who has it: the whole table.
     #[must_use]
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::ManageOperators | Self::ReadAudit | Self::DecideKyc => ADMIN,
+            Self::ManageOperators | Self::ReadAudit | Self::DecideKyc | Self::ManageWebhooks => ADMIN,
             Self::CreateCard | Self::RemoveCard => ADMIN_AND_MANAGER,
             Self::OwnSession
             | Self::ViewCustomers
@@ -140,6 +143,7 @@ impl Permission {
             Self::CreateBalance => "CREATE_BALANCE",
             Self::ViewBalances => "VIEW_BALANCES",
             Self::ViewSummary => "VIEW_SUMMARY",
+            Self::ManageWebhooks => "MANAGE_WEBHOOKS",
         }
     }
 }
@@ -167,5 +171,6 @@ pub mod marker {
     markers! {
         OwnSession ManageOperators ReadAudit ViewCustomers LockCustomer UnlockCustomer ViewCards ViewInstallations RevokeInstallation CreateCard
         LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard DecideKyc CreateBalance ViewBalances ViewSummary
+        ManageWebhooks
     }
 }

@@ -10,6 +10,7 @@ mod kyc;
 mod operators;
 mod sessions;
 mod summary;
+mod webhooks;
 
 use actix_web::web;
 
@@ -17,12 +18,13 @@ use super::CallerKind::{Open, Operator};
 use super::balances;
 use super::cards as card_doors;
 use super::operator::OperatorCall;
+use super::webhooks::docs;
 use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
-    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators, OrderCard,
-    OwnSession, PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation, UnlockCard, UnlockCustomer,
-    ViewBalances, ViewCards, ViewCustomers, ViewInstallations, ViewSummary,
+    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators,
+    ManageWebhooks, OrderCard, OwnSession, PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation,
+    UnlockCard, UnlockCustomer, ViewBalances, ViewCards, ViewCustomers, ViewInstallations, ViewSummary,
 };
 use crate::domain::operator::marker;
 
@@ -73,6 +75,13 @@ pub const ADMIN: &[Route] = &[
     route(GET, "/admin/kyc/applications/{applicationId}/documents/{documentId}", Operator(DecideKyc), || web::to(kyc::document), kyc::document_doc),
     route(POST, "/admin/kyc/applications/{applicationId}/accept", Operator(DecideKyc), || web::to(kyc::accept), || kyc::decide_doc(true)),
     route(POST, "/admin/kyc/applications/{applicationId}/reject", Operator(DecideKyc), || web::to(kyc::reject), || kyc::decide_doc(false)),
+
+    readable("/admin/webhooks", Operator(ManageWebhooks), || web::to(webhooks::list), docs::list_all),
+    readable("/admin/webhooks/{webhookId}", Operator(ManageWebhooks), || web::to(webhooks::get), docs::look),
+    readable("/admin/webhooks/{webhookId}/deliveries", Operator(ManageWebhooks), || web::to(webhooks::list_deliveries), docs::list_deliveries),
+    route(POST, "/admin/webhooks/{webhookId}/enable", Operator(ManageWebhooks), || web::to(webhooks::enable), docs::enable),
+    route(POST, "/admin/webhooks/{webhookId}/disable", Operator(ManageWebhooks), || web::to(webhooks::disable), docs::disable),
+    route(POST, "/admin/webhooks/{webhookId}/replay", Operator(ManageWebhooks), || web::to(webhooks::replay), docs::replay),
 
     readable("/admin/audit", Operator(ReadAudit), || web::to(audit::list), audit::doc),
 ];

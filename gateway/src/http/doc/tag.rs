@@ -17,6 +17,8 @@ pub enum Tag {
     Proofs,
     /// Keys of the vault.
     Keys,
+    /// What partners are told.
+    Webhooks,
     /// Operators.
     Operators,
     /// The trail.
@@ -29,7 +31,7 @@ pub enum Tag {
 
 impl Tag {
     /// Every heading.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Sessions,
         Self::Users,
         Self::Kyc,
@@ -37,6 +39,7 @@ impl Tag {
         Self::Cards,
         Self::Proofs,
         Self::Keys,
+        Self::Webhooks,
         Self::Operators,
         Self::Audit,
         Self::Health,
@@ -63,6 +66,10 @@ impl Tag {
                 "Nonces for `Holder-Proof`, by which a user shows the vault that it is they who ask.",
             ),
             Self::Keys => ("Keys", "The vault's public keys, to which secrets are sealed."),
+            Self::Webhooks => (
+                "Webhooks",
+                "What happened, told to partners: signed, at least once, under one name.",
+            ),
             Self::Operators => ("Operators", "Who works here, in which role."),
             Self::Audit => ("Audit", "What operators did."),
             Self::Health => ("Health", "Whether the process lives, and whether it can work."),

@@ -1,3 +1,5 @@
 //! Doors under `/lifecycle`: a partner's server about its users.
 
+pub(super) mod events;
 pub(super) mod users;
+pub(super) mod webhooks;
