@@ -4,6 +4,7 @@ use std::fmt;
 
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use ring::digest::{SHA256, digest};
+use shared::mtls::peer::SpkiThumbprint;
 use x509_parser::asn1_rs::Tag;
 use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 use x509_parser::public_key::PublicKey as Parsed;
@@ -107,6 +108,13 @@ impl PublicKey {
     #[must_use]
     pub fn kind(&self) -> KeyKind {
         self.kind
+    }
+}
+
+impl PublicKey {
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub(crate) fn thumbprint(&self) -> SpkiThumbprint {
+        SpkiThumbprint::of_spki(&self.info.subject_public_key_info())
     }
 }
 

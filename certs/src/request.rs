@@ -2,6 +2,7 @@
 //! request says, the public key alone is taken; the rest is kept as words for the report.
 
 use rustls_pki_types::pem::{PemObject, SectionKind};
+use shared::mtls::peer::SpkiThumbprint;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::oid_registry::{
@@ -66,6 +67,12 @@ impl Request {
     #[must_use]
     pub fn ignored(&self) -> &[String] {
         &self.ignored
+    }
+
+    /// SHA-256 of the key's SubjectPublicKeyInfo: by it the certificate that is made of this request is known again.
+    #[must_use]
+    pub fn key_thumbprint(&self) -> SpkiThumbprint {
+        self.key.thumbprint()
     }
 
     pub(crate) fn key(&self) -> &PublicKey {

@@ -29,6 +29,7 @@ use crate::clients::webhook::{WebhookClient, WebhookTls, WebhookTlsError};
 use crate::config::{Config, Limits};
 use crate::document_keys::{DocumentKeys, DocumentKeysError};
 use crate::error::Error;
+use crate::flows::partners;
 use crate::http::{self, ON_PARTNER, ON_PUBLIC};
 use crate::jobs;
 use crate::operator_key::{OperatorKey, OperatorKeyError};
@@ -141,6 +142,7 @@ async fn prepare(
     clock: Clock,
     vault: rustls::ClientConfig,
     webhooks: rustls::ClientConfig,
+    partner_trust: Arc<ReloadingTrust>,
 ) -> Result<Services, RunError> {
     let operators = ForOperators {
         key: OperatorKey::load(&config.operators.key_file)?,
@@ -157,7 +159,15 @@ async fn prepare(
     let db = Db::open(&config.database.url, config.database.connections).await?;
     db.migrate().await?;
     let vault = Arc::new(VaultClient::new(&config.vault.url, vault)?);
-    Ok(Services::new(config, db, vault, clock, operators, kyc)?)
+    Ok(Services::new(
+        config,
+        db,
+        vault,
+        partner_trust,
+        clock,
+        operators,
+        kyc,
+    )?)
 }
 
 /// Does one thing with the services, beside a gateway that may be serving, and ends.
@@ -170,7 +180,14 @@ pub async fn once<T>(
     work: impl AsyncFnOnce(&Services) -> Result<T, Error>,
 ) -> Result<T, RunError> {
     let tls = Tls::load(&config, &clock)?;
-    let services = prepare(config, clock, tls.vault, tls.webhooks).await?;
+    let services = prepare(
+        config,
+        clock,
+        tls.vault,
+        tls.webhooks,
+        Arc::clone(&tls.partner_trust),
+    )
+    .await?;
     let done = work(&services).await;
     services.db.close().await;
     Ok(done?)
@@ -182,13 +199,23 @@ pub async fn once<T>(
 /// [`RunError`] when it cannot start, a listener fails, or what runs beside the listeners ends.
 pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     let tls = Tls::load(&config, &clock)?;
-    let services = Arc::new(prepare(config, clock, tls.vault, tls.webhooks).await?);
+    let services = Arc::new(
+        prepare(
+            config,
+            clock,
+            tls.vault,
+            tls.webhooks,
+            Arc::clone(&tls.partner_trust),
+        )
+        .await?,
+    );
     if services.db.is_single_process() {
         let mut tx = services.db.begin().await?;
         free_all(&mut tx).await?;
         deliveries::free_all(&mut tx).await?;
         tx.commit().await?;
     }
+    partners::sync(&services).await?;
     let rates = Arc::new(Rates::new(&services.config.limits));
 
     let public = TcpListener::bind(services.config.public.listen)?;

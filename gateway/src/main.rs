@@ -2,6 +2,7 @@
 
 mod kyc_commands;
 mod operator_commands;
+mod partner_commands;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use kyc_commands::KycCommand;
 use operator_commands::OperatorCommand;
+use partner_commands::PartnerCommand;
 
 /// The gateway of Tessera: users, balances and cards, by token only.
 #[derive(Parser)]
@@ -50,6 +52,9 @@ enum Command {
     /// What documents of KYC applications need.
     #[command(subcommand)]
     Kyc(KycCommand),
+    /// What a partner needs before its server is let in.
+    #[command(subcommand)]
+    Partner(PartnerCommand),
 }
 
 #[actix_web::main]
@@ -62,7 +67,7 @@ async fn main() -> ExitCode {
         .with_env_filter(filter);
     match command {
         // What this command says on its standard output is shown once and is nobody's log.
-        Command::Operator(_) => log.with_writer(std::io::stderr).init(),
+        Command::Operator(_) | Command::Partner(_) => log.with_writer(std::io::stderr).init(),
         _ => log.init(),
     }
     match run(command).await {
@@ -95,6 +100,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Operator(command) => command.run().await?,
         Command::Kyc(command) => command.run().await?,
+        Command::Partner(command) => command.run().await?,
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use shared::clock::Clock;
 use shared::ids::IdempotencyKey;
+use shared::mtls::trust::ReloadingTrust;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
@@ -20,6 +21,7 @@ use crate::domain::installation::InstallationId;
 use crate::domain::user::{User, UserId};
 use crate::error::Error;
 use crate::flows::document_room::DocumentRooms;
+use crate::flows::partners::rules::SettingsCache;
 use crate::flows::pin_hash::PinHasher;
 use crate::flows::vault_keys::VaultKeysCache;
 use crate::flows::vault_state::VaultStateCache;
@@ -100,6 +102,10 @@ pub struct Services {
     pub installation_logins: Rate<InstallationId>,
     /// The vault's public keys.
     pub vault_keys: VaultKeysCache,
+    /// What operators decided about partners.
+    pub partner_settings: SettingsCache,
+    /// Whose client certificates count on the partner listener.
+    pub partner_trust: Arc<ReloadingTrust>,
     /// Whether the vault is locked.
     pub vault_state: VaultStateCache,
 }
@@ -113,6 +119,7 @@ impl Services {
         config: Config,
         db: Db,
         vault: Arc<VaultClient>,
+        partner_trust: Arc<ReloadingTrust>,
         clock: Clock,
         operators: ForOperators,
         kyc: ForKyc,
@@ -135,6 +142,8 @@ impl Services {
             installation_logins: installation_logins(&config.limits),
             config,
             vault_keys: VaultKeysCache::default(),
+            partner_settings: SettingsCache::default(),
+            partner_trust,
             vault_state: VaultStateCache::default(),
         })
     }

@@ -1,11 +1,14 @@
 //! What unit tests of flows and doors stand on: real rows, a clock that tests turn, and a vault that is away (what it
 //! answers when it is there is shown end to end, by the real one).
 
+use std::path::Path;
 use std::sync::Arc;
 
+use certs::{Authority, Ca};
 use ring::rand::SystemRandom;
 use rustls::{ClientConfig, RootCertStore};
 use shared::clock::{Clock, ManualClock};
+use shared::mtls::trust::ReloadingTrust;
 
 use crate::clients::kyc_provider::Providers;
 use crate::clients::mailer::Mailer;
@@ -67,7 +70,16 @@ fn stage(test: TestDb) -> Stage {
         webhooks: webhooks(&config),
     };
     let clock_of_services = Clock::Manual(clock.clone());
-    let services = Services::new(config, db, vault, clock_of_services, operators, kyc).unwrap();
+    let services = Services::new(
+        config,
+        db,
+        vault,
+        partner_trust(keys.path()),
+        clock_of_services,
+        operators,
+        kyc,
+    )
+    .unwrap();
     Stage {
         services: Arc::new(services),
         clock,
@@ -75,4 +87,11 @@ fn stage(test: TestDb) -> Stage {
         engine,
         _database: Box::new(directory),
     }
+}
+
+/// A partner authority of this test's own, as the partner listener would trust it.
+fn partner_trust(dir: &Path) -> Arc<ReloadingTrust> {
+    Authority::create(dir, Ca::Partner, &Clock::System).unwrap();
+    let (root, list) = (Ca::Partner.certificate_path(dir), Ca::Partner.crl_path(dir));
+    Arc::new(ReloadingTrust::load(root, list, Clock::System).unwrap())
 }

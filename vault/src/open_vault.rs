@@ -23,6 +23,7 @@ use crate::ending::Ending;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::flows::backup::UnderWay;
+use crate::flows::reveals;
 use crate::idempotency::{Logged, Slot};
 use crate::keys::epoch::EpochFiles;
 use crate::keys::handle::Keys;
@@ -326,6 +327,7 @@ impl OpenVault {
             .record(tx, event, &self.registers.load(), self.now())?;
         self.surroundings.observed.counters.event(event);
         succession::keep(tx, event, head, &self.surroundings.origin)?;
+        reveals::keep(tx, event, head.size.saturating_sub(1))?;
         Ok(head)
     }
 

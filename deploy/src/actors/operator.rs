@@ -163,6 +163,14 @@ impl Operator {
         self.call(Method::GET, path).send().await
     }
 
+    /// A PUT with the session.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
+        self.call(Method::PUT, path).json(body).send().await
+    }
+
     /// A `POST` in the session, with an `Idempotency-Key` of its own.
     ///
     /// # Errors

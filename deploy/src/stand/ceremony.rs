@@ -119,7 +119,21 @@ impl Stand {
                 .await?;
         }
         self.carry_through(&Proposal::SetProgram(self.options.program.clone()))
-            .await
+            .await?;
+        self.let_partners_in().await
+    }
+
+    /// Pins the certificates of the partners that the gateway has a program for.
+    async fn let_partners_in(&self) -> Result<()> {
+        let set = &self.certificates;
+        self.pin_certificate(&set.partner).await?;
+        for partner in &self.options.further_partners {
+            let has_program = format!("partner = \"{partner}\"");
+            if self.options.gateway_extra.contains(&has_program) {
+                self.pin_certificate(&set.partner_named(partner)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Registers the key of a certificate under an identity: `role/name` without the scheme.

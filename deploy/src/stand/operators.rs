@@ -3,6 +3,7 @@
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use certs::PairPaths;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -57,6 +58,17 @@ impl Stand {
             password,
             ReceivingKey::rsa(RECEIVING_BITS)?,
         ))
+    }
+
+    /// Pins a partner's certificate, so that its holder is let in.
+    ///
+    /// # Errors
+    /// When the command refuses.
+    pub async fn pin_certificate(&self, pair: &PairPaths) -> Result<()> {
+        let certificate = pair.certificate.display().to_string();
+        let arguments = ["partner", "pin-certificate", "--certificate", &certificate];
+        self.gateway_command(&arguments, None).await?;
+        Ok(())
     }
 
     async fn gateway_command(&self, arguments: &[&str], input: Option<&str>) -> Result<Output> {

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod number;
 pub mod operator;
 pub mod order;
+pub mod partner;
 pub mod person;
 pub mod rule;
 pub mod text;

@@ -41,6 +41,10 @@ pub enum Code {
     TokenInvalid,
     /// The certificate is no partner's.
     NotAPartner,
+    /// The certificate is the partner's by its name, and is not (or no longer) pinned.
+    CertificateNotRegistered,
+    /// The partner's servers do not call from this address.
+    AddressNotAllowed,
     /// The operator's role does not permit it.
     RoleForbidden,
     /// The vault needs a proof.
@@ -89,6 +93,12 @@ pub enum Code {
     TooManyDocuments,
     /// The document belongs to an application.
     DocumentSubmitted,
+    /// No certificate request waits.
+    CertificateNotFiled,
+    /// The certificate was revoked, or its request withdrawn.
+    CertificateEnded,
+    /// The certificate, or its key, is known already.
+    CertificateKnown,
     /// The same request is still being worked on.
     IdempotencyInFlight,
     /// The card is locked for good.
@@ -169,7 +179,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 80] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -183,6 +193,8 @@ impl Code {
         Self::CallbackSignatureInvalid,
         Self::TokenInvalid,
         Self::NotAPartner,
+        Self::CertificateNotRegistered,
+        Self::AddressNotAllowed,
         Self::RoleForbidden,
         Self::HolderProofRequired,
         Self::HolderProofInvalid,
@@ -207,6 +219,9 @@ impl Code {
         Self::KycNotByPartner,
         Self::TooManyDocuments,
         Self::DocumentSubmitted,
+        Self::CertificateNotFiled,
+        Self::CertificateEnded,
+        Self::CertificateKnown,
         Self::IdempotencyInFlight,
         Self::LockIrreversible,
         Self::CardLocked,
@@ -266,6 +281,8 @@ impl Code {
             Self::CallbackSignatureInvalid => (S::UNAUTHORIZED, "CALLBACK_SIGNATURE_INVALID", "The message is not signed by this provider, or not of this moment."),
             Self::TokenInvalid => (S::UNAUTHORIZED, "TOKEN_INVALID", "The token that was mailed is not valid (any more)."),
             Self::NotAPartner => (S::FORBIDDEN, "NOT_A_PARTNER", "The client certificate is not a registered partner's."),
+            Self::CertificateNotRegistered => (S::FORBIDDEN, "CERTIFICATE_NOT_REGISTERED", "The client certificate is not, or no longer, registered."),
+            Self::AddressNotAllowed => (S::FORBIDDEN, "ADDRESS_NOT_ALLOWED", "The partner's servers do not call from this address."),
             Self::RoleForbidden => (S::FORBIDDEN, "ROLE_FORBIDDEN", "The operator's role does not permit this."),
             Self::HolderProofRequired => (S::FORBIDDEN, "HOLDER_PROOF_REQUIRED", "This needs a proof by the holder."),
             Self::HolderProofInvalid => (S::FORBIDDEN, "HOLDER_PROOF_INVALID", "The holder's proof is not valid."),
@@ -290,6 +307,9 @@ impl Code {
             Self::KycNotByPartner => (S::FORBIDDEN, "KYC_NOT_BY_PARTNER", "The program leaves decisions about identities to somebody else."),
             Self::TooManyDocuments => (S::CONFLICT, "TOO_MANY_DOCUMENTS", "The user has as many documents as are kept."),
             Self::DocumentSubmitted => (S::CONFLICT, "DOCUMENT_SUBMITTED", "The document belongs to an application."),
+            Self::CertificateNotFiled => (S::CONFLICT, "CERTIFICATE_NOT_FILED", "No certificate request waits."),
+            Self::CertificateEnded => (S::CONFLICT, "CERTIFICATE_ENDED", "The certificate was revoked, or its request withdrawn."),
+            Self::CertificateKnown => (S::CONFLICT, "CERTIFICATE_KNOWN", "This key or certificate was filed before."),
             Self::IdempotencyInFlight => (S::CONFLICT, "IDEMPOTENCY_IN_FLIGHT", "The same request is still being worked on."),
             Self::LockIrreversible => (S::CONFLICT, "LOCK_IRREVERSIBLE", "The card is locked for good."),
             Self::CardLocked => (S::CONFLICT, "CARD_LOCKED", "The card is locked."),

@@ -4,6 +4,7 @@ use super::{Code, Error};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::CardRefusal;
 use crate::domain::lock::LockRefusal;
+use crate::domain::partner::CertificateRefusal;
 use crate::store::StoreError;
 
 impl From<StoreError> for Error {
@@ -91,5 +92,15 @@ impl From<CardRefusal> for Error {
             CardRefusal::CvvNotAvailable => Code::CvvNotAvailable,
             CardRefusal::OfAnotherIssuer => Code::CardOfAnotherIssuer,
         })
+    }
+}
+
+impl From<CertificateRefusal> for Error {
+    fn from(refusal: CertificateRefusal) -> Self {
+        match refusal {
+            CertificateRefusal::NotFiled => Code::CertificateNotFiled,
+            CertificateRefusal::Ended => Code::CertificateEnded,
+        }
+        .into()
     }
 }

@@ -105,16 +105,22 @@ impl Call {
         self.trace
     }
 
+    /// The address of the other end of the connection.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn peer_address(&self) -> Result<IpAddr, Error> {
+        let peer = self.request.peer_addr();
+        peer.map(|peer| peer.ip())
+            .ok_or_else(|| Error::internal("the connection has no address"))
+    }
+
     /// The address that limits count. That of the connection: a header that a proxy sets, a client can set too.
     ///
     /// # Errors
     /// When the connection is gone.
     pub fn address(&self) -> Result<IpAddr, Error> {
-        let peer = self
-            .request
-            .peer_addr()
-            .ok_or_else(|| Error::internal("the connection has no address"))?;
-        Ok(counted(peer.ip()))
+        self.peer_address().map(counted)
     }
 
     /// A number of the path, as `{name}` of the route.

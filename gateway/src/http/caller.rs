@@ -23,6 +23,7 @@ use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
 use crate::flows::begin_session::has_form_of_token;
 use crate::flows::cards::CardCaller;
+use crate::flows::partners::admit::admit;
 use crate::store::audit::Stamp;
 use crate::store::{idempotency, sessions, users};
 
@@ -313,9 +314,7 @@ impl FromRequest for PartnerCall {
             let Identity::Partner(partner) = &peer.identity else {
                 return Err(Code::NotAPartner.into());
             };
-            if call.services().config.default_program(partner).is_none() {
-                return Err(Code::NotAPartner.into());
-            }
+            admit(call.services(), partner, &peer, call.peer_address()?).await?;
             Ok(Self {
                 partner: partner.clone(),
                 call,

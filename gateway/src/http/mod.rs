@@ -154,6 +154,7 @@ pub const PUBLIC: &[Route] = &[
     readable("/customers/me/balances", User, || web::to(customers::list_balances), balances::list_doc),
     readable("/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance), balances::get_doc),
 
+    readable("/customers/me/reveals", User, || web::to(cards::reveals::of_user::<UserCall>), cards::reveals::of_user_doc),
     route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>), || cards::create_virtual::doc(Party::User)),
     route(POST, "/customers/me/cards/physical", User, || web::to(cards::order_physical::order::<UserCall>), || cards::order_physical::doc(Party::User)),
     readable("/customers/me/cards", User, || web::to(cards::list::list::<UserCall>), cards::list::doc),
@@ -206,6 +207,7 @@ pub const PARTNER: &[Route] = &[
     readable("/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances), balances::list_doc),
     readable("/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance), balances::get_doc),
 
+    readable("/secure/customers/{customerId}/reveals", Partner, || web::to(cards::reveals::of_user::<PartnerCall>), cards::reveals::of_user_doc),
     route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>), || cards::create_virtual::doc(Party::Partner)),
     route(POST, "/secure/customers/{customerId}/cards/physical", Partner, || web::to(cards::order_physical::order::<PartnerCall>), || cards::order_physical::doc(Party::Partner)),
     readable("/secure/customers/{customerId}/cards/orders", Partner, || web::to(cards::orders::list::<PartnerCall>), cards::orders::doc),

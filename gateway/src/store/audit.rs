@@ -2,6 +2,7 @@
 //! to delete one.
 
 use serde::{Deserialize, Serialize};
+use shared::mtls::identity::Name;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use time::OffsetDateTime;
@@ -82,6 +83,13 @@ impl Stamp {
     pub fn about_user(mut self, user: &User) -> Self {
         self.user = Some(user.id.0);
         self.partner = Some(user.partner.to_string());
+        self
+    }
+
+    /// About a partner.
+    #[must_use]
+    pub fn about_partner(mut self, partner: &Name) -> Self {
+        self.partner = Some(partner.to_string());
         self
     }
 

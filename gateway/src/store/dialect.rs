@@ -70,6 +70,10 @@ pub enum Sequence {
     UserExports,
     /// Webhook endpoints.
     Webhooks,
+    /// Partners.
+    Partners,
+    /// Their certificates.
+    PartnerCertificates,
 }
 
 impl Sequence {
@@ -91,6 +95,8 @@ impl Sequence {
             Self::KycDocuments => "kyc_documents",
             Self::UserExports => "user_exports",
             Self::Webhooks => "webhooks",
+            Self::Partners => "partners",
+            Self::PartnerCertificates => "partner_certificates",
         }
     }
 }

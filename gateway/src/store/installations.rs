@@ -366,3 +366,40 @@ pub async fn belongs(
         .await?;
     Ok(row.is_some())
 }
+
+/// An installation by its key.
+pub struct ByKey {
+    /// The number.
+    pub id: InstallationId,
+    /// What the device calls itself.
+    pub device_name: Option<String>,
+    /// Its public key.
+    pub key: HolderKey,
+}
+
+/// The installations that the user has or had, with their keys: at most `most`, the newest first.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn keys_of_user(
+    connection: &mut AnyConnection,
+    user: UserId,
+    most: i64,
+) -> Result<Vec<ByKey>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, device_name, public_key FROM installations WHERE user_id = $1 ORDER BY id DESC LIMIT $2",
+    )
+    .bind(user.0)
+    .bind(most)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ByKey {
+                id: InstallationId(get(row, "id")?),
+                device_name: get(row, "device_name")?,
+                key: key_of_row(row)?,
+            })
+        })
+        .collect()
+}

@@ -23,6 +23,8 @@ pub mod operator_sessions;
 pub mod operator_tokens;
 pub mod operators;
 pub mod orders;
+pub mod partner_certificates;
+pub mod partners;
 mod row;
 pub mod sessions;
 pub mod user_data;

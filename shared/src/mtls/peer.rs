@@ -119,6 +119,14 @@ impl fmt::Display for Issuer {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
+impl Fingerprint {
+    /// The hash's bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(&self.0, f)
@@ -140,6 +148,12 @@ impl fmt::Debug for Fingerprint {
 pub struct SpkiThumbprint([u8; 32]);
 
 impl SpkiThumbprint {
+    /// Of a DER `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn of_spki(der: &[u8]) -> Self {
+        Self(sha256(der))
+    }
+
     /// The hash's bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -15,6 +15,7 @@ pub mod paths;
 pub mod plastic;
 pub mod processor;
 pub mod reports;
+pub mod reveals;
 pub mod slots;
 pub mod tokens;
 

@@ -178,6 +178,18 @@ pub fn tokenise_row(holder: &HolderToken) -> String {
     format!("{HOLDERS}/{holder}/row-tokens")
 }
 
+/// `GET`, gateway: answers with data of this holder's cards, `?after=&limit=`.
+#[must_use]
+pub fn reveals_of_holder(holder: &HolderToken) -> String {
+    format!("{HOLDERS}/{holder}/reveals")
+}
+
+/// `GET`, gateway: answers with data of this card, `?after=&limit=`.
+#[must_use]
+pub fn reveals_of_card(token: &CardToken) -> String {
+    card(token, "reveals")
+}
+
 /// A path below one card.
 fn card(card: &CardToken, verb: &str) -> String {
     format!("/v1/cards/{card}/{verb}")

@@ -28,6 +28,7 @@ pub mod read_audit;
 pub mod reset_cvv;
 pub mod retention;
 pub mod reveal;
+pub mod reveals;
 pub mod revoke_key;
 pub mod rotate;
 pub mod secrets;

@@ -115,7 +115,7 @@ fn proof(hashes: Vec<merkle::Hash>) -> AuditProof {
     }
 }
 
-async fn off_the_async_threads<T: Send + 'static>(
+pub(super) async fn off_the_async_threads<T: Send + 'static>(
     vault: &Arc<OpenVault>,
     work: impl FnOnce(&OpenVault) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

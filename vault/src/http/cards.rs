@@ -10,11 +10,13 @@ use shared::vault_api::cards::{
 };
 use shared::vault_api::holders::{Challenge, CreateChallenge};
 use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
+use shared::vault_api::reveals::Reveals;
 
 use super::call::{Call, ForGateway, ForGatewayAndOfficers, Permission};
 use crate::audit::event::{Event, Operation};
 use crate::error::Error;
 use crate::flows;
+use crate::flows::reveals::MOST_REVEALS;
 
 /// The event of an operation on the card in the path.
 fn card_event<P: Permission>(
@@ -225,5 +227,19 @@ pub(super) async fn erase(mut call: Call<ForGatewayAndOfficers>) -> HttpResponse
             .await
     }
     let result = run(&mut call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn reveals(call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &Call<ForGateway>) -> Result<Reveals, Error> {
+        let card: CardToken = call.path("card")?;
+        let (after, limit) = (
+            call.query_number("after", 0)?,
+            call.query_number("limit", MOST_REVEALS)?,
+        );
+        call.read_register(&format!("reveals of {card}")).await?;
+        flows::reveals::of_card(&call.vault, card, after, limit).await
+    }
+    let result = run(&call).await;
     call.answer(StatusCode::OK, result)
 }

@@ -8,11 +8,13 @@ use shared::vault_api::holders::{
     Challenge, CreateChallenge, CreateHolder, EnrolKey, EnrolledKey, HolderCreated, HolderKeys, RevokeKey,
 };
 use shared::vault_api::reports::PendingKey;
+use shared::vault_api::reveals::Reveals;
 
 use super::call::{Call, ForGateway, ForOverseers};
 use crate::audit::event::Operation;
 use crate::error::Error;
 use crate::flows;
+use crate::flows::reveals::MOST_REVEALS;
 
 /// Pending keys that are listed at once.
 const MOST_LISTED: usize = 1000;
@@ -97,4 +99,18 @@ pub(super) async fn challenge(mut call: Call<ForGateway>) -> HttpResponse {
     }
     let result = run(&mut call).await;
     call.answer(StatusCode::CREATED, result)
+}
+
+pub(super) async fn reveals(call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &Call<ForGateway>) -> Result<Reveals, Error> {
+        let holder: HolderToken = call.path("holder")?;
+        let (after, limit) = (
+            call.query_number("after", 0)?,
+            call.query_number("limit", MOST_REVEALS)?,
+        );
+        call.read_register(&format!("reveals of {holder}")).await?;
+        flows::reveals::of_holder(&call.vault, holder, after, limit).await
+    }
+    let result = run(&call).await;
+    call.answer(StatusCode::OK, result)
 }

@@ -126,6 +126,9 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/row-tokens", || web::post().to(tokens::row), "A token for the card in a row of a mass import"),
         door::<ForGateway>(Method::POST, paths::IMPORT_SESSIONS, || web::post().to(tokens::session), "A nonce for the card rows of a mass import"),
 
+        door::<ForGateway>(Method::GET, "/v1/holders/{holder}/reveals", || web::get().to(holders::reveals), "Who saw a holder's cards"),
+
+        door::<ForGateway>(Method::GET, "/v1/cards/{card}/reveals", || web::get().to(cards::reveals), "Who saw a card"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/challenges", || web::post().to(cards::challenge), "Challenge for operations on a card"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/reveal", || web::post().to(cards::reveal), "Full card data, sealed to a proven holder"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/cvv", || web::post().to(cards::reset_cvv), "New CVV, sealed to a proven holder"),

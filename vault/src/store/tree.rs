@@ -54,11 +54,13 @@ pub enum Tree {
     Notices = 25,
     /// What the bureau has to do, and what it was given.
     Batches = 26,
+    /// Where in the audit log an answer with a holder's or a card's data stands.
+    Emissions = 30,
 }
 
 impl Tree {
     /// Every tree, in the order of its tag.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Meta,
         Self::Slots,
         Self::Keks,
@@ -84,6 +86,7 @@ impl Tree {
         Self::Retention,
         Self::Notices,
         Self::Batches,
+        Self::Emissions,
     ];
 
     /// The byte that names the tree on the disk.
@@ -121,6 +124,7 @@ impl Tree {
             Self::Retention => "retention",
             Self::Notices => "notices",
             Self::Batches => "batches",
+            Self::Emissions => "emissions",
         }
     }
 }

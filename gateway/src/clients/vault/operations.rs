@@ -15,6 +15,7 @@ use shared::vault_api::keys::VaultKeys;
 use shared::vault_api::notices::{AcknowledgeNotices, NoticePage, NoticesAcknowledged};
 use shared::vault_api::paths;
 use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
+use shared::vault_api::reveals::Reveals;
 use shared::vault_api::tokens::{
     ImportSession, OpenImportSession, OpenTokenisePayload, TokeniseCard, TokenisePayload, TokeniseRow,
     Tokenised, TokenisedRow,
@@ -58,6 +59,28 @@ impl VaultClient {
     ) -> Result<NoticesAcknowledged, VaultError> {
         self.post(paths::ACKNOWLEDGE_NOTICES, key, request, StatusCode::OK)
             .await
+    }
+
+    /// Answers with data of a holder's cards, after the event `after`.
+    pub async fn reveals_of_holder(
+        &self,
+        holder: &HolderToken,
+        after: i64,
+        most: i64,
+    ) -> Result<Reveals, VaultError> {
+        let path = paths::reveals_of_holder(holder);
+        self.get(&format!("{path}?after={after}&limit={most}")).await
+    }
+
+    /// Answers with data of a card, after the event `after`.
+    pub async fn reveals_of_card(
+        &self,
+        card: &CardToken,
+        after: i64,
+        most: i64,
+    ) -> Result<Reveals, VaultError> {
+        let path = paths::reveals_of_card(card);
+        self.get(&format!("{path}?after={after}&limit={most}")).await
     }
 
     /// Creates a holder.

@@ -25,6 +25,8 @@ pub enum Permission {
     UnlockCustomer,
     /// Look at masked cards.
     ViewCards,
+    /// Look at who saw a card (row 26).
+    ViewReveals,
     /// Look at a customer's installations.
     ViewInstallations,
     /// Revoke an installation (row 23).
@@ -55,11 +57,15 @@ pub enum Permission {
     ViewSummary,
     /// Look at partners' webhook endpoints and deliveries, enable, disable and replay.
     ManageWebhooks,
+    /// Look at partners, programs and certificates.
+    ViewPartners,
+    /// Change a partner's settings; file, return and revoke its certificates (row 24).
+    ManagePartners,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::OwnSession,
         Self::ManageOperators,
         Self::ReadAudit,
@@ -67,6 +73,7 @@ impl Permission {
         Self::LockCustomer,
         Self::UnlockCustomer,
         Self::ViewCards,
+        Self::ViewReveals,
         Self::ViewInstallations,
         Self::RevokeInstallation,
         Self::CreateCard,
@@ -82,19 +89,26 @@ impl Permission {
         Self::ViewBalances,
         Self::ViewSummary,
         Self::ManageWebhooks,
+        Self::ViewPartners,
+        Self::ManagePartners,
     ];
 
     /// Who has it: the whole table.
     #[must_use]
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::ManageOperators | Self::ReadAudit | Self::DecideKyc | Self::ManageWebhooks => ADMIN,
-            Self::CreateCard | Self::RemoveCard => ADMIN_AND_MANAGER,
+            Self::ManageOperators
+            | Self::ReadAudit
+            | Self::DecideKyc
+            | Self::ManageWebhooks
+            | Self::ManagePartners => ADMIN,
+            Self::CreateCard | Self::RemoveCard | Self::ViewPartners => ADMIN_AND_MANAGER,
             Self::OwnSession
             | Self::ViewCustomers
             | Self::LockCustomer
             | Self::UnlockCustomer
             | Self::ViewCards
+            | Self::ViewReveals
             | Self::ViewInstallations
             | Self::RevokeInstallation
             | Self::LockCard
@@ -114,7 +128,11 @@ impl Permission {
     pub const fn only_looks(self) -> bool {
         matches!(
             self,
-            Self::ViewCustomers | Self::ViewCards | Self::ViewInstallations | Self::ViewBalances
+            Self::ViewCustomers
+                | Self::ViewCards
+                | Self::ViewReveals
+                | Self::ViewInstallations
+                | Self::ViewBalances
         )
     }
 
@@ -129,6 +147,7 @@ impl Permission {
             Self::LockCustomer => "LOCK_CUSTOMER",
             Self::UnlockCustomer => "UNLOCK_CUSTOMER",
             Self::ViewCards => "VIEW_CARDS",
+            Self::ViewReveals => "VIEW_REVEALS",
             Self::ViewInstallations => "VIEW_INSTALLATIONS",
             Self::RevokeInstallation => "REVOKE_INSTALLATION",
             Self::CreateCard => "CREATE_CARD",
@@ -144,6 +163,8 @@ impl Permission {
             Self::ViewBalances => "VIEW_BALANCES",
             Self::ViewSummary => "VIEW_SUMMARY",
             Self::ManageWebhooks => "MANAGE_WEBHOOKS",
+            Self::ViewPartners => "VIEW_PARTNERS",
+            Self::ManagePartners => "MANAGE_PARTNERS",
         }
     }
 }
@@ -172,5 +193,6 @@ pub mod marker {
         OwnSession ManageOperators ReadAudit ViewCustomers LockCustomer UnlockCustomer ViewCards ViewInstallations RevokeInstallation CreateCard
         LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard DecideKyc CreateBalance ViewBalances ViewSummary
         ManageWebhooks
+        ViewReveals ViewPartners ManagePartners
     }
 }

@@ -3,11 +3,13 @@
 
 mod audit;
 mod cards;
+mod certificates;
 mod customers;
 mod installations;
 mod invitations;
 mod kyc;
 mod operators;
+mod partners;
 mod sessions;
 mod summary;
 mod webhooks;
@@ -23,8 +25,9 @@ use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
     ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators,
-    ManageWebhooks, OrderCard, OwnSession, PrintCard, ReadAudit, RemoveCard, ResetCvv, RevokeInstallation,
-    UnlockCard, UnlockCustomer, ViewBalances, ViewCards, ViewCustomers, ViewInstallations, ViewSummary,
+    ManagePartners, ManageWebhooks, OrderCard, OwnSession, PrintCard, ReadAudit, RemoveCard, ResetCvv,
+    RevokeInstallation, UnlockCard, UnlockCustomer, ViewBalances, ViewCards, ViewCustomers,
+    ViewInstallations, ViewPartners, ViewReveals, ViewSummary,
 };
 use crate::domain::operator::marker;
 
@@ -64,6 +67,7 @@ pub const ADMIN: &[Route] = &[
     readable("/admin/customers/{customerId}/cards/orders", Operator(ViewCards), || web::to(card_doors::orders::list::<OperatorCall<marker::ViewCards>>), card_doors::orders::doc),
     readable("/admin/cards/{cardId}", Operator(ViewCards), || web::to(cards::get), cards::get_doc),
     route(DELETE, "/admin/cards/{cardId}", Operator(RemoveCard), || web::to(card_doors::remove::remove::<OperatorCall<marker::RemoveCard>>), card_doors::remove::doc),
+    readable("/admin/cards/{cardId}/reveals", Operator(ViewReveals), || web::to(card_doors::reveals::of_card), card_doors::reveals::of_card_doc),
     route(POST, "/admin/cards/{cardId}/cvv", Operator(ResetCvv), || web::to(cards::reset_cvv), cards::reset_cvv_doc),
     route(POST, "/admin/cards/{cardId}/print", Operator(PrintCard), || web::to(card_doors::print::print::<OperatorCall<marker::PrintCard>>), || card_doors::print::doc(Party::Operator)),
     route(POST, "/admin/cards/{cardId}/activate", Operator(ActivateCard), || web::to(card_doors::activate::activate::<OperatorCall<marker::ActivateCard>>), card_doors::activate::doc),
@@ -82,6 +86,15 @@ pub const ADMIN: &[Route] = &[
     route(POST, "/admin/webhooks/{webhookId}/enable", Operator(ManageWebhooks), || web::to(webhooks::enable), docs::enable),
     route(POST, "/admin/webhooks/{webhookId}/disable", Operator(ManageWebhooks), || web::to(webhooks::disable), docs::disable),
     route(POST, "/admin/webhooks/{webhookId}/replay", Operator(ManageWebhooks), || web::to(webhooks::replay), docs::replay),
+    readable("/admin/programs", Operator(ViewPartners), || web::to(partners::programs), partners::programs_doc),
+    readable("/admin/partners", Operator(ViewPartners), || web::to(partners::list), partners::list_doc),
+    readable("/admin/partners/{partnerId}", Operator(ViewPartners), || web::to(partners::get), partners::get_doc),
+    route(PUT, "/admin/partners/{partnerId}/settings", Operator(ManagePartners), || web::to(partners::put_settings), partners::put_settings_doc),
+    readable("/admin/partners/{partnerId}/certificates", Operator(ViewPartners), || web::to(certificates::list), certificates::list_doc),
+    route(POST, "/admin/partners/{partnerId}/certificates", Operator(ManagePartners), || web::to(certificates::file), certificates::file_doc),
+    readable("/admin/partners/{partnerId}/certificates/{certificateId}", Operator(ViewPartners), || web::to(certificates::get), certificates::get_doc),
+    route(POST, "/admin/partners/{partnerId}/certificates/{certificateId}/issue", Operator(ManagePartners), || web::to(certificates::issue), certificates::issue_doc),
+    route(POST, "/admin/partners/{partnerId}/certificates/{certificateId}/revoke", Operator(ManagePartners), || web::to(certificates::revoke), certificates::revoke_doc),
 
     readable("/admin/audit", Operator(ReadAudit), || web::to(audit::list), audit::doc),
 ];

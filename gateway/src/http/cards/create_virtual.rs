@@ -25,7 +25,7 @@ const PROOF_NEEDS_KEY: Rule = Rule {
 };
 
 pub(in crate::http) async fn create<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (mut call, caller) = settle(call).await?;
     let (body, request) = call.enc_body(&enc).await?;
     let proof = call.holder_proof();
@@ -33,7 +33,7 @@ pub(in crate::http) async fn create<C: CardCall>(call: C) -> Result<HttpResponse
     let missing = key.is_none() && matches!(proof, Ok(Some(_)));
     let body = match body {
         EncBody::Sealed(text) => {
-            let jwe = body::jwe(call.services(), &caller, &text)?;
+            let jwe = body::jwe(call.services(), &caller, &text).await?;
             if missing {
                 return Err(Error::invalid(vec![key_missing()]));
             }

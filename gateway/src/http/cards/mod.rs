@@ -13,6 +13,7 @@ pub(super) mod print;
 pub(super) mod remove;
 pub(super) mod reset_cvv;
 pub(super) mod reveal;
+pub(super) mod reveals;
 pub(super) mod set_pin;
 pub(super) mod shapes;
 pub(super) mod tokenise;
@@ -22,13 +23,17 @@ use std::ops::Deref;
 
 use actix_web::FromRequest;
 
+use shared::mtls::identity::Name;
+
 use super::call::Call;
 use super::caller::{Customer, PartnerCall, UserCall};
+use super::enc::Enc;
 use super::operator::OperatorCall;
 use crate::domain::card::{Card, CardId};
 use crate::domain::operator::Permitted;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::flows::cards::CardCaller;
+use crate::flows::partners::rules::settings_of;
 
 /// A caller who may ask about a user's cards: the user, the user's partner, or an operator. Headers are judged before it is settled
 /// whose cards these are.
@@ -38,21 +43,51 @@ pub(super) trait CardCall: FromRequest + Deref<Target = Call> + 'static {
     /// # Errors
     /// `NOT_FOUND` for a user who is not the partner's.
     async fn customer(self) -> Result<Customer, Error>;
+
+    /// The partner whose rules the caller's keys are under; none for operators, whose keys are the platform's own matter.
+    fn sealing_under(&self) -> Option<&Name>;
+
+    /// The headers of an encrypted endpoint, by what the contract and the partner allow.
+    ///
+    /// # Errors
+    /// `ENCRYPTION_REQUIRED`, `INVALID_PUBLIC_KEY`.
+    async fn enc(&self) -> Result<Enc, Error> {
+        let enc = Call::enc(self)?;
+        if let Some(partner) = self.sealing_under() {
+            let settings = settings_of(self.services(), partner).await?;
+            if !settings.sealing.permit(&enc.public_key) {
+                return Err(Code::InvalidPublicKey.into());
+            }
+        }
+        Ok(enc)
+    }
 }
 
 impl CardCall for UserCall {
+    fn sealing_under(&self) -> Option<&Name> {
+        Some(&self.user().partner)
+    }
+
     async fn customer(self) -> Result<Customer, Error> {
         Ok(self.into_customer())
     }
 }
 
 impl<P: Permitted> CardCall for OperatorCall<P> {
+    fn sealing_under(&self) -> Option<&Name> {
+        None
+    }
+
     async fn customer(self) -> Result<Customer, Error> {
         self.into_customer().await
     }
 }
 
 impl CardCall for PartnerCall {
+    fn sealing_under(&self) -> Option<&Name> {
+        Some(self.partner())
+    }
+
     async fn customer(self) -> Result<Customer, Error> {
         self.into_customer().await
     }

@@ -14,7 +14,7 @@ use crate::http::doc::{Doc, Tag, words};
 use crate::http::enc::EncBody;
 
 pub(in crate::http) async fn order<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (mut call, caller) = settle(call).await?;
     // An address in clear is refused unread.
     if !enc.encrypted {
@@ -22,7 +22,7 @@ pub(in crate::http) async fn order<C: CardCall>(call: C) -> Result<HttpResponse,
     }
     let (body, request) = call.enc_body(&enc).await?;
     let payload = match body {
-        EncBody::Sealed(text) => body::jwe(call.services(), &caller, &text)?,
+        EncBody::Sealed(text) => body::jwe(call.services(), &caller, &text).await?,
         EncBody::Empty | EncBody::Plain(_) => return Err(Code::InvalidPayload.into()),
     };
     let order_key = call.idempotency_key()?;

@@ -20,11 +20,11 @@ use crate::services::Services;
 const ADDRESS_MEMBERS: [&str; 2] = ["deliveryAddress", "payload"];
 
 pub(in crate::http) async fn print<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (mut call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
     let (body, request) = call.enc_body(&enc).await?;
-    let payload = payload(call.services(), &caller, body)?;
+    let payload = payload(call.services(), &caller, body).await?;
     let plastic = Plastic {
         payload,
         recipient: enc.public_key,
@@ -34,12 +34,16 @@ pub(in crate::http) async fn print<C: CardCall>(call: C) -> Result<HttpResponse,
     send(print::print(call.services(), &caller, card.id, plastic, &request).await?)
 }
 
-fn payload(services: &Services, caller: &CardCaller, body: EncBody) -> Result<Option<CompactJwe>, Error> {
+async fn payload(
+    services: &Services,
+    caller: &CardCaller,
+    body: EncBody,
+) -> Result<Option<CompactJwe>, Error> {
     match body {
         EncBody::Empty => Ok(None),
         // Another address needs the holder's proof, and an operator has none.
         EncBody::Sealed(_) if caller.party == Party::Operator => Err(Code::InvalidPayload.into()),
-        EncBody::Sealed(text) => body::jwe(services, caller, &text).map(Some),
+        EncBody::Sealed(text) => body::jwe(services, caller, &text).await.map(Some),
         EncBody::Plain(fields)
             if caller.party != Party::Operator && ADDRESS_MEMBERS.iter().any(|name| fields.has(name)) =>
         {

@@ -11,7 +11,7 @@ use crate::http::doc::{Doc, Tag};
 use crate::http::enc::EncBody;
 
 pub(in crate::http) async fn reset<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (mut call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
     let (body, request) = call.enc_body(&enc).await?;

@@ -11,7 +11,7 @@ use crate::http::answer::send;
 use crate::http::doc::{Doc, Tag};
 
 pub(in crate::http) async fn reveal<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
     let proof = call.holder_proof()?;

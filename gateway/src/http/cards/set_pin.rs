@@ -12,7 +12,7 @@ use crate::http::doc::{Doc, Tag};
 use crate::http::enc::EncBody;
 
 pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (mut call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
     // A PIN in clear is refused unread: it must not even be parsed here.
@@ -21,7 +21,7 @@ pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, E
     }
     let (body, request) = call.enc_body(&enc).await?;
     let payload = match body {
-        EncBody::Sealed(text) => body::jwe(call.services(), &caller, &text)?,
+        EncBody::Sealed(text) => body::jwe(call.services(), &caller, &text).await?,
         EncBody::Empty | EncBody::Plain(_) => return Err(Code::InvalidPayload.into()),
     };
     let pin = NewPin {

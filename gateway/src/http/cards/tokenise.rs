@@ -4,7 +4,7 @@
 use actix_web::HttpResponse;
 
 use super::shapes;
-use super::{body, settle};
+use super::{CardCall, body, settle};
 use crate::domain::rule::Rule;
 use crate::error::{Code, Error};
 use crate::flows::cards::tokenise::{self, ExistingCard};
@@ -21,7 +21,7 @@ const PROOF_NEEDS_KEY: Rule = Rule {
 };
 
 pub(in crate::http) async fn tokenise(call: PartnerCall) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = CardCall::enc(&call).await?;
     let (mut call, caller) = settle(call).await?;
     // A number in clear is refused unread: it must not even be parsed here.
     if !enc.encrypted {
@@ -29,7 +29,7 @@ pub(in crate::http) async fn tokenise(call: PartnerCall) -> Result<HttpResponse,
     }
     let (body, request) = call.enc_body(&enc).await?;
     let payload = match body {
-        EncBody::Sealed(text) => body::jwe(call.services(), &caller, &text)?,
+        EncBody::Sealed(text) => body::jwe(call.services(), &caller, &text).await?,
         EncBody::Empty | EncBody::Plain(_) => return Err(Code::InvalidPayload.into()),
     };
     let Some(key) = call.idempotency_key()? else {

@@ -26,7 +26,12 @@ pub(super) fn codes(route: &Route, doc: &Doc) -> Vec<Code> {
         // Strangers are counted by address, and so is whoever tries tokens out.
         CallerKind::Open => &[Code::TooManyRequests],
         CallerKind::User => &[Code::SessionRequired, Code::TooManyRequests],
-        CallerKind::Partner => &[Code::CertificateRequired, Code::NotAPartner],
+        CallerKind::Partner => &[
+            Code::CertificateRequired,
+            Code::NotAPartner,
+            Code::CertificateNotRegistered,
+            Code::AddressNotAllowed,
+        ],
         CallerKind::Operator(_) => &[Code::SessionRequired, Code::RoleForbidden, Code::TooManyRequests],
     });
     if route.path.contains('{') {

@@ -21,6 +21,8 @@ pub enum Tag {
     Webhooks,
     /// Operators.
     Operators,
+    /// Partners, their programs and certificates.
+    Partners,
     /// The trail.
     Audit,
     /// Whether the service works.
@@ -31,7 +33,7 @@ pub enum Tag {
 
 impl Tag {
     /// Every heading.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Sessions,
         Self::Users,
         Self::Kyc,
@@ -41,6 +43,7 @@ impl Tag {
         Self::Keys,
         Self::Webhooks,
         Self::Operators,
+        Self::Partners,
         Self::Audit,
         Self::Health,
         Self::Documentation,
@@ -71,6 +74,10 @@ impl Tag {
                 "What happened, told to partners: signed, at least once, under one name.",
             ),
             Self::Operators => ("Operators", "Who works here, in which role."),
+            Self::Partners => (
+                "Partners",
+                "Their programs, from where and with which certificates their servers call, and which keys they may use.",
+            ),
             Self::Audit => ("Audit", "What operators did."),
             Self::Health => ("Health", "Whether the process lives, and whether it can work."),
             Self::Documentation => ("Documentation", "These documents, and a page to read them with."),

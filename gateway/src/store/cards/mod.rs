@@ -253,3 +253,20 @@ pub async fn shown_of_balances(
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+/// The number of the user's card with this token, shown or not.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn number_of(
+    connection: &mut AnyConnection,
+    user: UserId,
+    token: &CardToken,
+) -> Result<Option<CardId>, StoreError> {
+    let row = sqlx::query("SELECT id FROM cards WHERE token = $1 AND user_id = $2")
+        .bind(token.as_str())
+        .bind(user.0)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| Ok(CardId(get(&row, "id")?))).transpose()
+}
