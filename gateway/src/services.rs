@@ -106,6 +106,8 @@ pub struct Services {
     pub partner_settings: SettingsCache,
     /// Whose client certificates count on the partner listener.
     pub partner_trust: Arc<ReloadingTrust>,
+    /// Wakes the job that carries out work on cards: there is some that nobody else begins with.
+    pub card_work: Notify,
     /// Whether the vault is locked.
     pub vault_state: VaultStateCache,
 }
@@ -144,6 +146,7 @@ impl Services {
             vault_keys: VaultKeysCache::default(),
             partner_settings: SettingsCache::default(),
             partner_trust,
+            card_work: Notify::new(),
             vault_state: VaultStateCache::default(),
         })
     }

@@ -27,6 +27,16 @@ impl Expiry {
         }
     }
 
+    /// The month that is so many months later.
+    #[must_use]
+    pub fn plus_months(self, months: u16) -> Self {
+        let index = self.year * 12 + i32::from(self.month) - 1 + i32::from(months);
+        Self {
+            year: index.div_euclid(12),
+            month: u8::try_from(index.rem_euclid(12) + 1).unwrap_or(12),
+        }
+    }
+
     /// The last day of the month.
     #[must_use]
     pub fn last_day(self) -> Option<Date> {
@@ -110,6 +120,19 @@ mod tests {
             Expiry::months_after(datetime!(2027-12-05 0:00 UTC), 2).to_string(),
             "2028-02-29"
         );
+    }
+
+    #[test]
+    fn months_are_added_over_the_turn_of_a_year() {
+        let expiry: Expiry = "2029-11-30".parse().unwrap();
+        for (months, end) in [
+            (0, "2029-11-30"),
+            (1, "2029-12-31"),
+            (3, "2030-02-28"),
+            (36, "2032-11-30"),
+        ] {
+            assert_eq!(expiry.plus_months(months).to_string(), end);
+        }
     }
 
     #[test]

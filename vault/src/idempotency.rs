@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::IdempotencyKey;
 use shared::jwe::BodyHash;
 use shared::mtls::identity::Identity;
-use shared::vault_api::cards::{IssuedCard, SealedAnswer};
+use shared::vault_api::cards::{IssuedCard, RenewedCard, SealedAnswer};
 use shared::vault_api::governance::Approval;
 use shared::vault_api::holders::{EnrolledKey, HolderCreated};
 use shared::vault_api::jobs::Job;
@@ -64,6 +64,7 @@ impl Logged for TokenisedCard {
 
 impl Logged for TokenisedRow {}
 impl Logged for HolderCreated {}
+impl Logged for RenewedCard {}
 impl Logged for EnrolledKey {}
 impl Logged for Approval {}
 impl Logged for Job {}

@@ -228,8 +228,11 @@ fn count_again(
 
 /// What an event costs.
 fn charges(event: &Event, registers: &Registers) -> Vec<Charge> {
-    if let (Operation::VerifyCvv | Operation::VerifyPin, Outcome::NoMatch) = (event.operation, &event.outcome)
-    {
+    let of_processor = matches!(
+        event.operation,
+        Operation::VerifyCvv | Operation::VerifyPin | Operation::LockOutside | Operation::UnlockOutside
+    );
+    if of_processor && event.outcome == Outcome::NoMatch {
         let processor = event.caller.as_ref().map(ToString::to_string).unwrap_or_default();
         return vec![Charge {
             meter: Meter::ProcessorFailures(processor),

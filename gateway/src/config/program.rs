@@ -27,6 +27,12 @@ pub struct Program {
     /// The seed's letter: a user lifts every reversible lock, also one that the scheme placed for fraud.
     #[serde(default)]
     pub users_lift_any_reversible_lock: bool,
+    /// Whether virtual cards are renewed by themselves before their end, unless a card's holder or partner decides otherwise.
+    #[serde(default = "yes")]
+    pub automatic_renewal: bool,
+    /// How many days before its end a card is renewed.
+    #[serde(default = "thirty")]
+    pub renew_days_before: u8,
     /// Whether payloads wrapped with RSA-OAEP (SHA-1) are taken.
     #[serde(default = "yes")]
     pub rsa_oaep_sha1: bool,
@@ -44,6 +50,10 @@ pub struct Program {
     /// Mails about its events.
     #[serde(default)]
     pub mails: ProgramMails,
+}
+
+const fn thirty() -> u8 {
+    30
 }
 
 const fn yes() -> bool {

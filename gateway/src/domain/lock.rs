@@ -309,6 +309,17 @@ mod tests {
     }
 
     #[test]
+    fn the_vault_answers_processors_with_the_same_action_codes() {
+        for code in LockCode::ALL {
+            let said = shared::vault_api::processor::action_code(code.number());
+            assert_eq!(said, Some(code.action_code()), "{code:?}");
+        }
+        for none in [0, 9, u8::MAX] {
+            assert_eq!(shared::vault_api::processor::action_code(none), None);
+        }
+    }
+
+    #[test]
     fn only_one_to_eight_are_codes() {
         for code in LockCode::ALL {
             assert_eq!(LockCode::from_number(code.number().into()), Some(code));

@@ -109,8 +109,14 @@ pub enum Code {
     CardNotLocked,
     /// The card is not active.
     CardNotActive,
+    /// The card's last month has passed.
+    CardExpired,
     /// The card is gone for good.
     CardRemoved,
+    /// The card is not locked as lost, stolen or replaced.
+    NotReplaceable,
+    /// Another card has taken its place.
+    AlreadyReplaced,
     /// The card has no plastic, so no PIN.
     PinNotAvailable,
     /// The CVV of the card is printed on it.
@@ -179,7 +185,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 83] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -227,7 +233,10 @@ impl Code {
         Self::CardLocked,
         Self::CardNotLocked,
         Self::CardNotActive,
+        Self::CardExpired,
         Self::CardRemoved,
+        Self::NotReplaceable,
+        Self::AlreadyReplaced,
         Self::PinNotAvailable,
         Self::CvvNotAvailable,
         Self::CardNotVirtual,
@@ -315,6 +324,9 @@ impl Code {
             Self::CardLocked => (S::CONFLICT, "CARD_LOCKED", "The card is locked."),
             Self::CardNotLocked => (S::CONFLICT, "NOT_LOCKED", "The card is not locked."),
             Self::CardNotActive => (S::CONFLICT, "CARD_NOT_ACTIVE", "The card is not active."),
+            Self::CardExpired => (S::CONFLICT, "CARD_EXPIRED", "The card's last month has passed."),
+            Self::NotReplaceable => (S::CONFLICT, "NOT_REPLACEABLE", "Only a card that is locked as lost, stolen or replaced gives its place to another."),
+            Self::AlreadyReplaced => (S::CONFLICT, "ALREADY_REPLACED", "Another card has taken this one's place."),
             Self::CardRemoved => (S::CONFLICT, "CARD_REMOVED", "The card was removed."),
             Self::PinNotAvailable => (S::CONFLICT, "PIN_NOT_AVAILABLE", "A card without plastic has no PIN."),
             Self::CvvNotAvailable => (S::CONFLICT, "CVV_NOT_AVAILABLE", "The CVV of a physical card is printed on it."),

@@ -156,6 +156,8 @@ pub const PUBLIC: &[Route] = &[
 
     readable("/customers/me/reveals", User, || web::to(cards::reveals::of_user::<UserCall>), cards::reveals::of_user_doc),
     route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>), || cards::create_virtual::doc(Party::User)),
+    route(POST, "/customers/me/cards/virtual/async", User, || web::to(cards::create_async::create::<UserCall>), cards::create_async::doc),
+    readable("/customers/me/cards/requests/{requestId}", User, || web::to(cards::create_async::status::<UserCall>), cards::create_async::status_doc),
     route(POST, "/customers/me/cards/physical", User, || web::to(cards::order_physical::order::<UserCall>), || cards::order_physical::doc(Party::User)),
     readable("/customers/me/cards", User, || web::to(cards::list::list::<UserCall>), cards::list::doc),
     route(GET, "/customers/me/cards/{cardId}", User, || web::to(cards::reveal::reveal::<UserCall>), cards::reveal::doc),
@@ -167,6 +169,8 @@ pub const PUBLIC: &[Route] = &[
     route(POST, "/customers/me/cards/{cardId}/pin", User, || web::to(cards::set_pin::set::<UserCall>), cards::set_pin::doc),
     route(POST, "/customers/me/cards/{cardId}/lock", User, || web::to(cards::lock::lock::<UserCall>), cards::lock::doc),
     route(POST, "/customers/me/cards/{cardId}/unlock", User, || web::to(cards::unlock::unlock::<UserCall>), cards::unlock::doc),
+    route(POST, "/customers/me/cards/{cardId}/replace", User, || web::to(cards::replace::replace::<UserCall>), || cards::replace::doc(Party::User)),
+    route(PUT, "/customers/me/cards/{cardId}/renewal", User, || web::to(cards::set_renewal::set::<UserCall>), cards::set_renewal::doc),
 ];
 
 /// The listener for partners' servers.
@@ -209,6 +213,8 @@ pub const PARTNER: &[Route] = &[
 
     readable("/secure/customers/{customerId}/reveals", Partner, || web::to(cards::reveals::of_user::<PartnerCall>), cards::reveals::of_user_doc),
     route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>), || cards::create_virtual::doc(Party::Partner)),
+    route(POST, "/secure/customers/{customerId}/cards/virtual/async", Partner, || web::to(cards::create_async::create::<PartnerCall>), cards::create_async::doc),
+    readable("/secure/customers/{customerId}/cards/requests/{requestId}", Partner, || web::to(cards::create_async::status::<PartnerCall>), cards::create_async::status_doc),
     route(POST, "/secure/customers/{customerId}/cards/physical", Partner, || web::to(cards::order_physical::order::<PartnerCall>), || cards::order_physical::doc(Party::Partner)),
     readable("/secure/customers/{customerId}/cards/orders", Partner, || web::to(cards::orders::list::<PartnerCall>), cards::orders::doc),
     readable("/secure/customers/{customerId}/cards", Partner, || web::to(cards::list::list::<PartnerCall>), cards::list::doc),
@@ -218,6 +224,8 @@ pub const PARTNER: &[Route] = &[
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/activate", Partner, || web::to(cards::activate::activate::<PartnerCall>), cards::activate::doc),
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/lock", Partner, || web::to(cards::lock::lock::<PartnerCall>), cards::lock::doc),
     route(POST, "/secure/customers/{customerId}/cards/{cardId}/unlock", Partner, || web::to(cards::unlock::unlock::<PartnerCall>), cards::unlock::doc),
+    route(POST, "/secure/customers/{customerId}/cards/{cardId}/replace", Partner, || web::to(cards::replace::replace::<PartnerCall>), || cards::replace::doc(Party::Partner)),
+    route(PUT, "/secure/customers/{customerId}/cards/{cardId}/renewal", Partner, || web::to(cards::set_renewal::set::<PartnerCall>), cards::set_renewal::doc),
     route(POST, "/lifecycle/v1/users/{userId}/cards", Partner, || web::to(cards::tokenise::tokenise), cards::tokenise::doc),
     route(DELETE, "/lifecycle/v1/users/{userId}/cards/{cardId}", Partner, || web::to(cards::remove::remove::<PartnerCall>), cards::remove::doc),
 ];

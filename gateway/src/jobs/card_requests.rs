@@ -1,27 +1,58 @@
 //! Finishes what a crash, or a vault that did not answer, left between the gateway and the vault.
 
+use std::sync::Arc;
+
 use time::{Duration, OffsetDateTime};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::{Code, Error};
 use crate::flows::cards::carry_out::go_on;
 use crate::services::Services;
-use crate::store::card_requests::{CardRequest, take_overdue};
+use crate::store::card_requests::{CardRequest, Overdue, put_off, take_overdue};
 
+/// How often the job looks for work when nobody wakes it.
+const EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+/// How soon it asks a vault again that did not answer.
+const TRY_AGAIN_AFTER: Duration = Duration::seconds(5);
 /// Most requests in one turn: each may take as long as the vault's time limit.
 const BATCH: i64 = 16;
 /// A request that is open for so long is an alarm, whatever keeps it.
 const ALARM_AFTER: Duration = Duration::minutes(10);
 
-/// Repeats overdue requests. Returns how many were brought to an end.
+/// Carries out what waits, as soon as it is woken, and what was left behind, again and again; dropping the future ends it.
+pub async fn run(services: Arc<Services>) {
+    let mut turn = interval(EVERY);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = turn.tick() => {}
+            () = services.card_work.notified() => {}
+        }
+        super::log("card requests", finish(&services).await);
+    }
+}
+
+/// Carries out every request whose time has come. Returns how many were brought to an end.
 ///
 /// # Errors
 /// When the database is away. That a request fails is logged; it is tried again, or was struck off.
-pub(super) async fn finish(services: &Services) -> Result<u64, Error> {
-    let mut tx = services.db.begin().await?;
-    let overdue = take_overdue(&mut tx, services.now(), BATCH).await?;
-    tx.commit().await?;
+async fn finish(services: &Services) -> Result<u64, Error> {
     let mut ended = 0;
-    for work in overdue {
+    loop {
+        let mut tx = services.db.begin().await?;
+        let due = take_overdue(&mut tx, services.now(), BATCH).await?;
+        tx.commit().await?;
+        let taken = due.len();
+        ended += finish_these(services, due).await?;
+        if i64::try_from(taken).unwrap_or(BATCH) < BATCH {
+            return Ok(ended);
+        }
+    }
+}
+
+async fn finish_these(services: &Services, due: Vec<Overdue>) -> Result<u64, Error> {
+    let mut ended = 0;
+    for work in due {
         let work = match work {
             Ok(work) => work,
             Err((id, error)) => {
@@ -37,6 +68,12 @@ pub(super) async fn finish(services: &Services) -> Result<u64, Error> {
                     tracing::error!(request, %error, cause, "a card request does not come to an end");
                 } else {
                     tracing::warn!(request, %error, cause, "a card request was not carried out");
+                }
+                // What a client may repeat under a fresh proof is left alone for as long as such a try may take.
+                if error.code() == Code::VaultUnavailable && work.entry.is_none() {
+                    let mut tx = services.db.begin().await?;
+                    put_off(&mut tx, work.id, services.now() + TRY_AGAIN_AFTER).await?;
+                    tx.commit().await?;
                 }
             }
         }

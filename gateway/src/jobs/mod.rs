@@ -1,6 +1,6 @@
 //! What goes on without being asked: sweeping what has lapsed and finishing what a crash cut short.
 
-mod card_requests;
+pub mod card_requests;
 pub mod events;
 mod key_revocations;
 pub mod kyc_submissions;
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::flows::cards::age;
 use crate::flows::flag_late_orders::flag_late_orders;
 use crate::rates::Rates;
 use crate::services::Services;
@@ -31,7 +32,8 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
         turn.tick().await;
         rates.sweep();
         services.documents.uploads.sweep();
-        log("card requests", card_requests::finish(&services).await);
+        log("expiries", age::expire(&services).await);
+        log("renewals", age::begin_renewals(&services).await);
         log("key revocations", key_revocations::revoke(&services).await);
         log("removals", removals::finish(&services).await);
         log("registrations", registrations::finish(&services).await);

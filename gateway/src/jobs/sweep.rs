@@ -8,12 +8,14 @@ use crate::error::Error;
 use crate::services::Services;
 use crate::store::webhooks::{self, deliveries};
 use crate::store::{
-    activation_codes, events, idempotency, kyc_submissions, notices, operator_sessions, operator_tokens,
-    operators, sessions,
+    activation_codes, card_creations, events, idempotency, kyc_submissions, notices, operator_sessions,
+    operator_tokens, operators, sessions,
 };
 
 /// How long a notice waits for an order that never comes here: it is another gateway's.
 const PARKED: Duration = Duration::days(30);
+/// How long it can be asked what became of a request for a card.
+const CREATIONS_KEPT: Duration = Duration::days(30);
 /// Entries a transaction: short enough that nobody waits long for the writer.
 const BATCH: i64 = 1_000;
 
@@ -42,6 +44,7 @@ pub(super) async fn sweep(services: &Services) -> Result<u64, Error> {
     swept += notices::sweep(&mut tx, now - PARKED).await?;
     swept += kyc_submissions::sweep_messages(&mut tx, now - MESSAGES_KEPT).await?;
     swept += webhooks::sweep(&mut tx, now).await?;
+    swept += card_creations::sweep(&mut tx, now - CREATIONS_KEPT).await?;
     tx.commit().await?;
     Ok(swept + sweep_events(services).await?)
 }

@@ -54,6 +54,8 @@ pub enum Sequence {
     Idempotency,
     /// Work on cards that has begun.
     CardRequests,
+    /// Cards that are made after their request was answered.
+    CardCreations,
     /// Orders of plastic.
     Orders,
     /// Operators.
@@ -87,6 +89,7 @@ impl Sequence {
             Self::ActivationCodes => "activation_codes",
             Self::Idempotency => "idempotency",
             Self::CardRequests => "card_requests",
+            Self::CardCreations => "card_creations",
             Self::Orders => "orders",
             Self::Operators => "operators",
             Self::Audit => "audit",

@@ -6,6 +6,7 @@
 pub mod activation_codes;
 pub mod audit;
 pub mod balances;
+pub mod card_creations;
 pub mod card_requests;
 pub mod cards;
 pub mod customers;

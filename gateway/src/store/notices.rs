@@ -1,8 +1,9 @@
 //! How far the vault's notices were applied, and those that wait for a row of ours.
 
-use shared::ids::OrderToken;
+use shared::ids::{CardToken, OrderToken};
 use shared::vault_api::notices::Notice;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
 use super::row::get;
@@ -64,6 +65,20 @@ pub async fn park(tx: &mut Tx, notice: &Notice, now: OffsetDateTime) -> Result<(
     Ok(())
 }
 
+/// Takes up what was laid aside for a card and no order, in its order.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn unpark_card(tx: &mut Tx, card: &CardToken) -> Result<Vec<Notice>, StoreError> {
+    let rows = sqlx::query(
+        "DELETE FROM parked_notices WHERE card_token = $1 AND order_token IS NULL RETURNING notice",
+    )
+    .bind(card.as_str())
+    .fetch_all(&mut **tx)
+    .await?;
+    in_order(&rows)
+}
+
 /// Takes up what was laid aside for an order, in its order.
 ///
 /// # Errors
@@ -73,6 +88,10 @@ pub async fn unpark(tx: &mut Tx, order: &OrderToken) -> Result<Vec<Notice>, Stor
         .bind(order.as_str())
         .fetch_all(&mut **tx)
         .await?;
+    in_order(&rows)
+}
+
+fn in_order(rows: &[AnyRow]) -> Result<Vec<Notice>, StoreError> {
     let read = |row| {
         let text: String = get(row, "notice")?;
         serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("notice"))

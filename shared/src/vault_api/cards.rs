@@ -205,6 +205,26 @@ pub struct SealedAnswer {
     pub audit_index: u64,
 }
 
+/// Renew a card that nears its end: same number, a later end, another CVV that nobody is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenewCard {
+    /// The end that the card has as the gateway knows it. One that ends later by now was renewed before.
+    pub ends: Expiry,
+    /// For whom the gateway acts.
+    pub actor: Actor,
+}
+
+/// Answer (200) to [`RenewCard`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewedCard {
+    /// The card's token.
+    pub card: CardToken,
+    /// The last month of its life, now.
+    pub exp: Expiry,
+}
+
 /// Set the one-way flag of an irreversible lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -68,6 +68,15 @@ pub enum NoticeKind {
         /// The bureau's reason, from a fixed list.
         reason: String,
     },
+    /// The processor locked the card. Of an irreversible code the vault has set its own flag with it.
+    LockedOutside {
+        /// The reason, 1 to 8.
+        code: u8,
+    },
+    /// The processor asked for the lifting of a lock that can be lifted.
+    UnlockedOutside,
+    /// The card was closed without the gateway: by an officer, or because its time to be kept has ended.
+    Erased,
 }
 
 /// Answer (200) of [`super::paths::NOTICES`]: `?after=` an index, `?limit=` at most [`MOST_NOTICES`], `?wait=` seconds, at

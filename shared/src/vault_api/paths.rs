@@ -37,6 +37,10 @@ pub const IMPORT_SESSIONS: &str = "/v1/import-sessions";
 pub const VERIFY_CVV: &str = "/v1/processor/cvv/verify";
 /// `POST`, processors: does this PIN belong to this PAN?
 pub const VERIFY_PIN: &str = "/v1/processor/pin/verify";
+/// `POST`, processors: lock the card of this PAN (lock outside).
+pub const LOCK_OUTSIDE: &str = "/v1/processor/locks";
+/// `POST`, processors: lift the lock of the card of this PAN.
+pub const UNLOCK_OUTSIDE: &str = "/v1/processor/unlocks";
 /// `GET`, auditors and officers: events, `?from=&limit=`.
 pub const AUDIT_EVENTS: &str = "/v1/audit/events";
 /// `GET`, auditors and officers: a signed checkpoint of the log.
@@ -235,6 +239,12 @@ pub fn set_pin(token: &CardToken) -> String {
 #[must_use]
 pub fn clear_pin_tries(token: &CardToken) -> String {
     card(token, "pin-tries/clear")
+}
+
+/// `POST`, gateway: move the end of a card on.
+#[must_use]
+pub fn renew(token: &CardToken) -> String {
+    card(token, "renew")
 }
 
 /// `POST`, gateway: set the one-way flag of an irreversible lock.

@@ -60,8 +60,14 @@ pub enum Operation {
     SetPin,
     /// The PIN try counter was cleared.
     ClearPinTries,
+    /// A card was given a later end and another CVV.
+    Renew,
     /// A card was locked for good.
     LockFinally,
+    /// A processor locked a card; the note says with which code.
+    LockOutside,
+    /// A processor asked for the lifting of a card's lock.
+    UnlockOutside,
     /// A card was closed.
     Erase,
     /// The secrets of closed cards were destroyed.

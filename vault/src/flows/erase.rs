@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::CardToken;
+use shared::mtls::identity::Identity;
 use shared::vault_api::cards::CardStanding;
+use shared::vault_api::notices::NoticeKind;
 
 use super::lookup::card_key;
+use super::notices;
 use crate::audit::event::{Event, Outcome};
 use crate::domain::card::{Card, Standing};
 use crate::error::Error;
@@ -82,9 +85,16 @@ pub async fn erase(
     let due = vault
         .now()
         .saturating_add(vault.surroundings.retention.grace_seconds);
+    // The gateway knows what it asked for itself.
+    let to_be_told = event.caller != Some(Identity::Gateway);
+    let at = vault.surroundings.clock.now();
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         let mut card: Card = tx.get(&card_key(&token))?.ok_or(Error::NotFound("card"))?;
+        let before = card.standing;
         close(tx, &mut card, due)?;
+        if to_be_told && card.standing != before {
+            notices::write(tx, NoticeKind::Erased, token.clone(), None, at)?;
+        }
         Ok(CardStanding {
             standing: card.standing.name(),
             card: token,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{ApprovalToken, CardToken, ProgramName};
+use shared::vault_api::notices::NoticeKind;
 use shared::vault_api::reports::{DestroyedCard, RetentionReport};
 use time::OffsetDateTime;
 
@@ -13,7 +14,7 @@ use super::backup::{self, BackupRecord};
 use super::erase::Erasure;
 use super::govern::Occasion;
 use super::lookup::card_key;
-use super::purge;
+use super::{notices, purge};
 use crate::audit::event::{Event, Operation};
 use crate::domain::card::{Card, Standing};
 use crate::domain::retention::{KeptEpoch, MOST_HALT_HOURS, beyond_recovery};
@@ -181,6 +182,7 @@ async fn close(vault: &Arc<OpenVault>, card: Card) -> Result<(), Error> {
     let due = vault
         .now()
         .saturating_add(vault.surroundings.retention.grace_seconds);
+    let at = vault.surroundings.clock.now();
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         let card: Option<Card> = tx.get(&card_key(&card.token))?;
         let mut card = card.ok_or(Error::NotFound("card"))?;
@@ -189,9 +191,10 @@ async fn close(vault: &Arc<OpenVault>, card: Card) -> Result<(), Error> {
             let card_token = card.token.clone();
             tx.put(&Erasure {
                 due,
-                card: card_token,
+                card: card_token.clone(),
             })?;
             tx.put(&card)?;
+            notices::write(tx, NoticeKind::Erased, card_token, None, at)?;
         }
         Ok(())
     };

@@ -6,7 +6,7 @@ use shared::ids::{CardToken, HolderToken};
 use shared::vault_api::Actor;
 use shared::vault_api::cards::{
     CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally, OpenIssuePayload,
-    PrintCard, ProvenOperation, ResetCvvUnseen, SealedAnswer, SetPin,
+    PrintCard, ProvenOperation, RenewCard, RenewedCard, ResetCvvUnseen, SealedAnswer, SetPin,
 };
 use shared::vault_api::holders::{Challenge, CreateChallenge};
 use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
@@ -193,6 +193,22 @@ pub(super) async fn clear_pin_tries(mut call: Call<ForGateway>) -> HttpResponse 
         vault
             .audited(event, async |event| {
                 flows::lock_finally::clear_pin_tries(vault, event, card).await
+            })
+            .await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn renew(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<RenewedCard, Error> {
+        call.idempotency_key()?;
+        let request: RenewCard = call.json().await?;
+        let (event, card) = card_event(call, Operation::Renew, &request.actor)?;
+        let vault = &call.vault;
+        vault
+            .audited(event, async |event| {
+                flows::renew::renew(vault, event, card, request).await
             })
             .await
     }

@@ -136,11 +136,14 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/print", || web::post().to(cards::print), "Order plastic of a virtual card"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/pin", || web::post().to(cards::set_pin), "Set the PIN"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/pin-tries/clear", || web::post().to(cards::clear_pin_tries), "Clear the PIN try counter"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/renew", || web::post().to(cards::renew), "Move the end of a card on, with another CVV"),
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/final-lock", || web::post().to(cards::lock_finally), "Lock a card for good"),
         door::<ForGatewayAndOfficers>(Method::POST, "/v1/cards/{card}/erase", || web::post().to(cards::erase), "Close a card and destroy its secrets"),
 
         door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
         door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
+        door::<ForProcessors>(Method::POST, paths::LOCK_OUTSIDE, || web::post().to(processor::lock), "Lock the card of this number"),
+        door::<ForProcessors>(Method::POST, paths::UNLOCK_OUTSIDE, || web::post().to(processor::unlock), "Lift the lock of the card of this number"),
 
         door::<ForOverseers>(Method::GET, paths::BACKUPS, || web::get().to(bulk::backups), "Backups whose life has not ended"),
         door::<ForOverseers>(Method::GET, paths::RETENTION, || web::get().to(bulk::retention_report), "What is kept, what was destroyed, and from when it is beyond recovery"),

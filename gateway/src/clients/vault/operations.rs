@@ -5,7 +5,7 @@ use shared::ids::{CardToken, HolderToken, IdempotencyKey};
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::cards::{
     CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally, OpenIssuePayload,
-    PrintCard, ProvenOperation, ResetCvvUnseen, SealedAnswer, SetPin,
+    PrintCard, ProvenOperation, RenewCard, RenewedCard, ResetCvvUnseen, SealedAnswer, SetPin,
 };
 use shared::vault_api::governance::Status;
 use shared::vault_api::holders::{
@@ -292,6 +292,16 @@ impl VaultClient {
     ) -> Result<SealedAnswer, VaultError> {
         self.post(&paths::set_pin(card), key, request, StatusCode::OK)
             .await
+    }
+
+    /// Moves the end of a card on.
+    pub async fn renew(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &RenewCard,
+    ) -> Result<RenewedCard, VaultError> {
+        self.post(&paths::renew(card), key, request, StatusCode::OK).await
     }
 
     /// Sets the one-way flag of an irreversible lock.

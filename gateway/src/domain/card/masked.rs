@@ -63,6 +63,22 @@ pub struct OwnMembers<'a> {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
+    /// The card whose place this one took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<i64>,
+    /// The card that took this one's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<i64>,
+    /// Whether the card is renewed before its end, unless its program or its type rules that out.
+    automatic_renewal: bool,
+}
+
+/// The cards that a card replaced and was replaced by, and whether it goes on by itself.
+#[derive(Clone, Copy)]
+struct Kinship {
+    replaces: Option<i64>,
+    replaced_by: Option<i64>,
+    automatic_renewal: bool,
 }
 
 impl<'a> OwnMembers<'a> {
@@ -76,7 +92,13 @@ impl<'a> OwnMembers<'a> {
     #[must_use]
     pub fn standing_so(card: &'a Card, standing: Standing, viewer: Party, rules: CardRules) -> Self {
         let id = (card.id.0, card.balance.0);
-        Self::new(id, card.name.as_ref(), card.created_at, (standing, viewer, rules))
+        let kinship = Kinship {
+            replaces: card.replaces.map(|card| card.0),
+            replaced_by: card.replaced_by.map(|card| card.0),
+            automatic_renewal: card.automatic_renewal,
+        };
+        let said = (card.name.as_ref(), card.created_at, kinship);
+        Self::new(id, said, (standing, viewer, rules))
     }
 
     /// Of a card that the vault is asked to issue.
@@ -94,25 +116,19 @@ impl<'a> OwnMembers<'a> {
         rules: CardRules,
     ) -> Self {
         let id = (card.id.0, card.balance.0);
-        Self::new(id, card.name.as_ref(), card.created_at, (standing, viewer, rules))
+        Self::new(id, said_of(card), (standing, viewer, rules))
     }
 
     /// Of a physical card that the vault is asked to order: its order is on its way, and nothing can be done with it.
     #[must_use]
     pub fn of_ordered(card: &'a NewCard, viewer: Party, rules: CardRules) -> Self {
         let id = (card.id.0, card.balance.0);
-        Self::new(
-            id,
-            card.name.as_ref(),
-            card.created_at,
-            (NewCard::ORDERED, viewer, rules),
-        )
+        Self::new(id, said_of(card), (NewCard::ORDERED, viewer, rules))
     }
 
     fn new(
         (id, balance_id): (i64, i64),
-        name: Option<&'a CardName>,
-        created_at: OffsetDateTime,
+        (name, created_at, kinship): (Option<&'a CardName>, OffsetDateTime, Kinship),
         (standing, viewer, rules): (Standing, Party, CardRules),
     ) -> Self {
         Self {
@@ -129,6 +145,9 @@ impl<'a> OwnMembers<'a> {
                 .map(Action::as_str)
                 .collect(),
             created_at,
+            replaces: kinship.replaces,
+            replaced_by: kinship.replaced_by,
+            automatic_renewal: kinship.automatic_renewal,
         }
     }
 
@@ -168,4 +187,13 @@ impl From<Lock> for ShownLock {
             placed_at: lock.placed_at,
         }
     }
+}
+
+fn said_of(card: &NewCard) -> (Option<&CardName>, OffsetDateTime, Kinship) {
+    let kinship = Kinship {
+        replaces: card.replaces.map(|card| card.0),
+        replaced_by: None,
+        automatic_renewal: true,
+    };
+    (card.name.as_ref(), card.created_at, kinship)
 }

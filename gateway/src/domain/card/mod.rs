@@ -1,11 +1,14 @@
 //! A card as the gateway knows it: by token, masked number and expiry; what state it is in and what may be done with it.
 //!
-//! [`Standing::permits`] is the one table of action, state and type. What the vault enforces beside it (closure, final locks,
+//! What may be done with a card stands in one place, [`table`]. What the vault enforces beside it (closure, final locks,
 //! proofs) it enforces by itself.
 
 mod masked;
 mod name;
 mod origin;
+pub mod table;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,7 @@ use time::OffsetDateTime;
 
 use super::balance::BalanceId;
 use super::lock::{LiftPolicy, Lock, LockRefusal, Party};
+use super::operator::Role;
 use super::order::Delivery;
 use super::user::UserId;
 pub use masked::{MaskedCard, OwnMembers};
@@ -74,6 +78,11 @@ pub enum CardState {
         /// Where the card returns to when the lock is lifted.
         from: Unlocked,
     },
+    /// The last month has passed: every authorisation is rejected.
+    Expired {
+        /// The lock that held at the end.
+        lock: Option<Lock>,
+    },
     /// Gone for good; the token stays as a tombstone.
     Removed,
 }
@@ -105,6 +114,7 @@ impl CardState {
             Self::Inactive => "INACTIVE",
             Self::Active => "ACTIVE",
             Self::Locked { .. } => "LOCKED",
+            Self::Expired { .. } => "EXPIRED",
             Self::Removed => "REMOVED",
         }
     }
@@ -114,6 +124,7 @@ impl CardState {
     pub const fn lock(self) -> Option<Lock> {
         match self {
             Self::Locked { lock, .. } => Some(lock),
+            Self::Expired { lock } => lock,
             Self::Ordered | Self::Inactive | Self::Active | Self::Removed => None,
         }
     }
@@ -136,13 +147,17 @@ pub enum Action {
     Lock,
     /// Lifting the lock.
     Unlock,
+    /// Another card in the place of one that is lost, stolen or worn.
+    Replace,
+    /// Whether the card is renewed by itself before its end.
+    SetRenewal,
     /// Closing the card for good.
     Remove,
 }
 
 impl Action {
     /// Every action, in the order in which `allowedActions` lists them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Reveal,
         Self::ResetCvv,
         Self::Print,
@@ -150,6 +165,8 @@ impl Action {
         Self::Activate,
         Self::Lock,
         Self::Unlock,
+        Self::Replace,
+        Self::SetRenewal,
         Self::Remove,
     ];
 
@@ -164,24 +181,9 @@ impl Action {
             Self::Activate => "ACTIVATE",
             Self::Lock => "LOCK",
             Self::Unlock => "UNLOCK",
+            Self::Replace => "REPLACE",
+            Self::SetRenewal => "SET_RENEWAL",
             Self::Remove => "REMOVE",
-        }
-    }
-
-    /// Whether the contract has a door for this action and this party (capability matrix, rows 3 to 7 and 10 to 12; the
-    /// partner removes over the life-cycle paths).
-    #[must_use]
-    pub const fn is_offered_to(self, party: Party) -> bool {
-        match (self, party) {
-            (Self::Lock | Self::Unlock, _) => true,
-            (Self::Reveal, Party::User | Party::Partner)
-            | (Self::ResetCvv, Party::User | Party::Operator)
-            | (Self::Print | Self::Activate | Self::Remove, Party::User | Party::Partner | Party::Operator)
-            | (Self::SetPin, Party::User) => true,
-            (Self::Reveal, Party::Operator | Party::Processor)
-            | (Self::ResetCvv, Party::Partner | Party::Processor)
-            | (Self::Print | Self::Activate | Self::Remove, Party::Processor)
-            | (Self::SetPin, Party::Partner | Party::Operator | Party::Processor) => false,
         }
     }
 }
@@ -193,9 +195,8 @@ pub struct CardRules {
     pub digital_first: bool,
     /// Who lifts reversible locks.
     pub lifting: LiftPolicy,
-    /// Whether an operator who asks may remove cards: not every role may. Of all that is done with cards this alone
-    /// depends on it.
-    pub operators_remove: bool,
+    /// The role of the operator who asks: not every role is offered everything. None: whatever any role is offered.
+    pub role: Option<Role>,
 }
 
 /// Why a card does not permit an action now.
@@ -210,6 +211,9 @@ pub enum CardRefusal {
     /// 409 `CARD_NOT_ACTIVE`.
     #[error("the card is not active yet")]
     Inactive,
+    /// 409 `CARD_EXPIRED`.
+    #[error("the card's last month has passed")]
+    Expired,
     /// 409 `CARD_LOCKED`.
     #[error("the card is locked")]
     Locked,
@@ -219,11 +223,17 @@ pub enum CardRefusal {
     /// 409 `LOCK_IRREVERSIBLE` or 403 `LOCK_NOT_YOURS`.
     #[error(transparent)]
     Lock(#[from] LockRefusal),
+    /// 409 `NOT_REPLACEABLE`.
+    #[error("only a card that is locked as lost, stolen or replaced gives its place to another")]
+    NotReplaceable,
+    /// 409 `ALREADY_REPLACED`.
+    #[error("another card has taken this one's place")]
+    AlreadyReplaced,
     /// 409 `NOT_DIGITAL_FIRST`.
     #[error("the program is not registered for Digital First")]
     NotDigitalFirst,
     /// 409 `CARD_NOT_VIRTUAL`.
-    #[error("only a virtual card can be printed")]
+    #[error("only a virtual card permits this")]
     NotVirtual,
     /// 409 `ALREADY_PRINTED`.
     #[error("plastic of the card was ordered before")]
@@ -254,6 +264,8 @@ pub struct Standing {
     pub state: CardState,
     /// Where it comes from.
     pub origin: CardOrigin,
+    /// Whether another card has taken its place, or is about to.
+    pub replaced: bool,
 }
 
 /// A card.
@@ -279,6 +291,28 @@ pub struct Card {
     pub created_at: OffsetDateTime,
     /// How far its plastic is, if any was ordered. Kept by the store with the order.
     pub delivery: Option<Delivery>,
+    /// The card whose place it took.
+    pub replaces: Option<CardId>,
+    /// The card that took its place.
+    pub replaced_by: Option<CardId>,
+    /// Whether it is renewed by itself before its end, if its program and its type are.
+    pub automatic_renewal: bool,
+}
+
+impl Card {
+    /// The card as it stands at `now`: after its last month it is expired, whether or not that was written down yet.
+    #[must_use]
+    pub fn at(mut self, now: OffsetDateTime) -> Self {
+        self.standing.state = match self.standing.state {
+            CardState::Inactive | CardState::Active | CardState::Locked { .. } if self.exp.is_past(now) => {
+                CardState::Expired {
+                    lock: self.standing.state.lock(),
+                }
+            }
+            state => state,
+        };
+        self
+    }
 }
 
 /// A card that the vault has yet to give a number.
@@ -294,22 +328,16 @@ pub struct NewCard {
     pub name: Option<CardName>,
     /// When it was asked for, UTC.
     pub created_at: OffsetDateTime,
+    /// The card whose place it takes.
+    pub replaces: Option<CardId>,
 }
 
 impl NewCard {
     /// Virtual cards are in use from the start.
-    pub const STANDING: Standing = Standing {
-        kind: CardType::Virtual,
-        state: CardState::Active,
-        origin: CardOrigin::Issued,
-    };
+    pub const STANDING: Standing = Standing::new(CardType::Virtual, CardState::Active);
 
     /// Physical cards are nobody's until the bureau has made them.
-    pub const ORDERED: Standing = Standing {
-        kind: CardType::Physical,
-        state: CardState::Ordered,
-        origin: CardOrigin::Issued,
-    };
+    pub const ORDERED: Standing = Standing::new(CardType::Physical, CardState::Ordered);
 
     /// The card, with what the vault made for it.
     #[must_use]
@@ -320,6 +348,7 @@ impl NewCard {
             balance,
             name,
             created_at,
+            replaces,
         } = self;
         Card {
             id,
@@ -331,6 +360,9 @@ impl NewCard {
             exp,
             name,
             created_at,
+            replaces,
+            replaced_by: None,
+            automatic_renewal: true,
             delivery: None,
         }
     }
@@ -346,54 +378,15 @@ impl NewCard {
 }
 
 impl Standing {
-    /// Whether `action` is permitted to `by` now.
-    ///
-    /// # Errors
-    /// [`CardRefusal`]: what stands against it. A lock that asks for a particular code is judged by [`Standing::lock`].
-    pub fn permits(self, action: Action, by: Party, rules: CardRules) -> Result<(), CardRefusal> {
-        match self.state {
-            CardState::Ordered => return Err(CardRefusal::NotShown),
-            CardState::Removed => return Err(CardRefusal::Removed),
-            CardState::Inactive => while_inactive(action)?,
-            CardState::Active => while_active(action)?,
-            CardState::Locked { lock, .. } => while_locked(action, lock, by, rules)?,
-        }
-        match (action, self.kind) {
-            (Action::ResetCvv | Action::Print | Action::SetPin, _) if !self.origin.is_issuer_here() => {
-                Err(CardRefusal::OfAnotherIssuer)
-            }
-            (Action::Print, _) if !rules.digital_first => Err(CardRefusal::NotDigitalFirst),
-            (Action::Print, CardType::Physical) => Err(CardRefusal::NotVirtual),
-            (Action::Print, CardType::DigitalFirst) => Err(CardRefusal::AlreadyPrinted),
-            (Action::Activate, CardType::Virtual | CardType::DigitalFirst) => Err(CardRefusal::NotPhysical),
-            (Action::Activate, CardType::Physical) if self.state == CardState::Active => {
-                Err(CardRefusal::AlreadyActive)
-            }
-            (Action::SetPin, CardType::Virtual) => Err(CardRefusal::PinNotAvailable),
-            (Action::ResetCvv, CardType::Physical) => Err(CardRefusal::CvvNotAvailable),
-            (
-                Action::Reveal
-                | Action::ResetCvv
-                | Action::Print
-                | Action::SetPin
-                | Action::Activate
-                | Action::Lock
-                | Action::Unlock
-                | Action::Remove,
-                _,
-            ) => Ok(()),
-        }
-    }
-
-    /// What `by` may do now: what the contract offers this party, less what state, type and program forbid.
+    /// A card of this kind in this state that was issued here and whose place nobody took.
     #[must_use]
-    pub fn allowed_actions(self, by: Party, rules: CardRules) -> Vec<Action> {
-        let withheld =
-            |action: Action| action == Action::Remove && by == Party::Operator && !rules.operators_remove;
-        let allowed = |action: &Action| {
-            action.is_offered_to(by) && !withheld(*action) && self.permits(*action, by, rules).is_ok()
-        };
-        Action::ALL.into_iter().filter(allowed).collect()
+    pub const fn new(kind: CardType, state: CardState) -> Self {
+        Self {
+            kind,
+            state,
+            origin: CardOrigin::Issued,
+            replaced: false,
+        }
     }
 
     /// The state after `lock` was asked for.
@@ -404,6 +397,7 @@ impl Standing {
         let locked = |lock, from| Ok(CardState::Locked { lock, from });
         match self.state {
             CardState::Ordered => Err(CardRefusal::NotShown),
+            CardState::Expired { .. } => Err(CardRefusal::Expired),
             CardState::Removed => Err(CardRefusal::Removed),
             CardState::Inactive => locked(lock, Unlocked::Inactive),
             CardState::Active => locked(lock, Unlocked::Active),
@@ -418,6 +412,7 @@ impl Standing {
     pub fn unlock(self, by: Party, rules: CardRules) -> Result<(CardState, Lock), CardRefusal> {
         match self.state {
             CardState::Ordered => Err(CardRefusal::NotShown),
+            CardState::Expired { .. } => Err(CardRefusal::Expired),
             CardState::Removed => Err(CardRefusal::Removed),
             CardState::Inactive | CardState::Active => Err(CardRefusal::NotLocked),
             CardState::Locked { lock, from } => {
@@ -425,47 +420,5 @@ impl Standing {
                 Ok((from.into(), lock))
             }
         }
-    }
-}
-
-fn while_inactive(action: Action) -> Result<(), CardRefusal> {
-    match action {
-        Action::Reveal | Action::ResetCvv | Action::Print | Action::SetPin => Err(CardRefusal::Inactive),
-        Action::Unlock => Err(CardRefusal::NotLocked),
-        Action::Activate | Action::Lock | Action::Remove => Ok(()),
-    }
-}
-
-fn while_active(action: Action) -> Result<(), CardRefusal> {
-    match action {
-        Action::Unlock => Err(CardRefusal::NotLocked),
-        Action::Reveal
-        | Action::ResetCvv
-        | Action::Print
-        | Action::SetPin
-        | Action::Activate
-        | Action::Lock
-        | Action::Remove => Ok(()),
-    }
-}
-
-/// A reversible lock stops payments, not the holder: the card can be looked at, and a PIN be set after code 6. Plastic is
-/// not ordered for a card that may be under suspicion. Under an irreversible lock only removal is left.
-fn while_locked(action: Action, lock: Lock, by: Party, rules: CardRules) -> Result<(), CardRefusal> {
-    match action {
-        Action::Remove => Ok(()),
-        Action::Reveal
-        | Action::ResetCvv
-        | Action::SetPin
-        | Action::Activate
-        | Action::Lock
-        | Action::Print
-            if lock.code.is_irreversible() =>
-        {
-            Err(LockRefusal::Irreversible.into())
-        }
-        Action::Print | Action::Activate => Err(CardRefusal::Locked),
-        Action::Reveal | Action::ResetCvv | Action::SetPin | Action::Lock => Ok(()),
-        Action::Unlock => lock.may_lift(by, rules.lifting).map_err(CardRefusal::from),
     }
 }

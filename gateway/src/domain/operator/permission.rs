@@ -47,6 +47,10 @@ pub enum Permission {
     OrderCard,
     /// Activate a physical card (row 12).
     ActivateCard,
+    /// Put another card in the place of one that is lost, stolen or replaced.
+    ReplaceCard,
+    /// Decide whether a card is renewed by itself.
+    SetCardRenewal,
     /// View and decide KYC applications (row 14).
     DecideKyc,
     /// Create a balance (row 16).
@@ -65,7 +69,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::OwnSession,
         Self::ManageOperators,
         Self::ReadAudit,
@@ -84,6 +88,8 @@ impl Permission {
         Self::PrintCard,
         Self::OrderCard,
         Self::ActivateCard,
+        Self::ReplaceCard,
+        Self::SetCardRenewal,
         Self::DecideKyc,
         Self::CreateBalance,
         Self::ViewBalances,
@@ -102,7 +108,7 @@ impl Permission {
             | Self::DecideKyc
             | Self::ManageWebhooks
             | Self::ManagePartners => ADMIN,
-            Self::CreateCard | Self::RemoveCard | Self::ViewPartners => ADMIN_AND_MANAGER,
+            Self::CreateCard | Self::RemoveCard | Self::ReplaceCard | Self::ViewPartners => ADMIN_AND_MANAGER,
             Self::OwnSession
             | Self::ViewCustomers
             | Self::LockCustomer
@@ -117,6 +123,7 @@ impl Permission {
             | Self::PrintCard
             | Self::OrderCard
             | Self::ActivateCard
+            | Self::SetCardRenewal
             | Self::CreateBalance
             | Self::ViewBalances
             | Self::ViewSummary => ALL_ROLES,
@@ -158,6 +165,8 @@ impl Permission {
             Self::PrintCard => "PRINT_CARD",
             Self::OrderCard => "ORDER_CARD",
             Self::ActivateCard => "ACTIVATE_CARD",
+            Self::ReplaceCard => "REPLACE_CARD",
+            Self::SetCardRenewal => "SET_CARD_RENEWAL",
             Self::DecideKyc => "DECIDE_KYC",
             Self::CreateBalance => "CREATE_BALANCE",
             Self::ViewBalances => "VIEW_BALANCES",
@@ -191,8 +200,8 @@ pub mod marker {
 
     markers! {
         OwnSession ManageOperators ReadAudit ViewCustomers LockCustomer UnlockCustomer ViewCards ViewInstallations RevokeInstallation CreateCard
-        LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard DecideKyc CreateBalance ViewBalances ViewSummary
-        ManageWebhooks
+        LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard ReplaceCard SetCardRenewal DecideKyc
+        CreateBalance ViewBalances ViewSummary ManageWebhooks
         ViewReveals ViewPartners ManagePartners
     }
 }

@@ -27,7 +27,7 @@ pub async fn activate(
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    let mut card = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let mut card = caller.take(services, &mut tx, card).await?;
     card.standing
         .permits(Action::Activate, caller.party, caller.rules)?;
     let order = orders::of_card(&mut tx, card.id).await?;

@@ -9,6 +9,7 @@ use crate::store::idempotency::Answer;
 
 const OK: u16 = 200;
 const CREATED: u16 = 201;
+const ACCEPTED: u16 = 202;
 const NO_CONTENT: u16 = 204;
 
 /// What the vault sealed to the caller. The gateway cannot open it.
@@ -28,6 +29,11 @@ pub(super) struct VaultsWord {
 /// 201 with a sealed body.
 pub(super) fn sealed_created(payload: &str, word: VaultsWord) -> Result<Answer, Error> {
     with_body(CREATED, Some(word), &Sealed { payload })
+}
+
+/// 202 with what is to be asked for later.
+pub(super) fn accepted(body: &impl Serialize) -> Result<Answer, Error> {
+    with_body(ACCEPTED, None, body)
 }
 
 /// 200 with a sealed body.

@@ -6,7 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{Context, SHA256};
 use shared::ids::IdempotencyKey;
 
+use super::tell;
 use crate::clients::vault::{Refusal, VaultError};
+use crate::domain::event::Event;
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
@@ -83,6 +85,23 @@ pub(super) fn refusal<T>(asked: Result<T, VaultError>, verdict: Error) -> Error 
 
 fn did_it_all_the_same() -> Error {
     Error::internal("the vault did what it was told to refuse")
+}
+
+/// Ends a claimed request whose whole effect is the vault's, and tells what was done, once for all tries.
+pub(super) async fn end_telling(
+    services: &Services,
+    claim: &Claim,
+    outcome: Result<Answer, Error>,
+    event: &Event,
+) -> Result<Answer, Error> {
+    let Ok(answer) = &outcome else {
+        return end(services, claim, outcome).await;
+    };
+    let mut tx = services.db.begin().await?;
+    tell::write(services, &mut tx, event).await?;
+    claim.complete(&mut tx, answer).await?;
+    tx.commit().await?;
+    outcome
 }
 
 /// Ends a claimed request: files a good answer, frees the key of a bad one unless the vault may have acted.

@@ -4,22 +4,23 @@
 //! Run by the request itself, by its retry after a crash, and by the job. Each asks the vault in the same words under the
 //! same key, so the vault acts once; the row is struck off in the transaction that writes the effect, so it is written once.
 
+use shared::expiry::Expiry;
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 use shared::vault_api::plastic::OrderedCard;
 use shared::vault_api::tokens::TokenisedCard;
 
-use super::answers::VaultsWord;
-use super::{answers, plastic, rules_for, rules_of, tokenise};
+use super::{answers, effect, plastic, tokenise};
 use crate::clients::vault::{Refusal, VaultError};
-use crate::domain::card::{Card, CardId, CardState, NewCard, Standing};
+use crate::domain::card::NewCard;
 use crate::domain::lock::Lock;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::services::Services;
 use crate::store::audit::{self, Outcome};
+use crate::store::card_creations::CreationId;
 use crate::store::card_requests::{CardRequest, Task};
 use crate::store::idempotency::{self, Answer};
-use crate::store::{StoreError, Tx, card_requests, cards, users};
+use crate::store::{StoreError, Tx, card_requests};
 
 /// Why work was not done.
 pub(super) enum Failed {
@@ -45,6 +46,7 @@ impl From<VaultError> for Failed {
 enum Done {
     Issued {
         card: NewCard,
+        creation: Option<CreationId>,
         issued: IssuedCard,
     },
     Ordered {
@@ -58,6 +60,11 @@ enum Done {
     Printed(SealedAnswer),
     Locked(Lock),
     Removed,
+    Renewed {
+        old: Expiry,
+        new: Expiry,
+    },
+    TriesCleared,
 }
 
 /// Carries out `work` and gives the client's answer.
@@ -73,7 +80,7 @@ pub async fn carry_out(services: &Services, work: &CardRequest, attempt: Attempt
         Err(Failed::AtVault(error)) => {
             let error = attempt.judge(error);
             if !error.vault_may_have_acted() {
-                give_up(services, work).await?;
+                give_up(services, work, &error).await?;
             }
             Err(error)
         }
@@ -95,7 +102,12 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
         Task::Issue(issue) => {
             let card = issue.card(work.card)?;
             let issued = vault.issue(key, issue.holder(), issue.call()).await?;
-            Ok(Done::Issued { card, issued })
+            let creation = issue.creation();
+            Ok(Done::Issued {
+                card,
+                creation,
+                issued,
+            })
         }
         Task::Order(order) => {
             let card = order.card(work.card)?;
@@ -120,14 +132,26 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
             Ok(_) | Err(VaultError::Refused(Refusal::CardRemoved)) => Ok(Done::Removed),
             Err(error) => Err(error.into()),
         },
+        Task::Renew(renew) => {
+            let renewed = vault.renew(key, &renew.card, &renew.call).await?;
+            Ok(Done::Renewed {
+                old: renew.call.ends,
+                new: renewed.exp,
+            })
+        }
+        Task::ClearPinTries(clear) => {
+            vault.clear_pin_tries(key, &clear.card, &clear.call).await?;
+            Ok(Done::TriesCleared)
+        }
     }
 }
 
 /// The vault did nothing: neither does the gateway, and the client's key is free again.
-async fn give_up(services: &Services, work: &CardRequest) -> Result<(), Error> {
+async fn give_up(services: &Services, work: &CardRequest, error: &Error) -> Result<(), Error> {
     let mut tx = services.db.begin().await?;
     if card_requests::strike(&mut tx, work.id).await? {
         note(services, &mut tx, work, Outcome::Refused).await?;
+        effect::given_up(services, &mut tx, work, error).await?;
     }
     idempotency::abandon(&mut tx, work.entry).await?;
     tx.commit().await?;
@@ -146,12 +170,18 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
     let mut tx = services.db.begin().await?;
     let ours = card_requests::strike(&mut tx, work.id).await?;
     let outcome = match done {
-        Done::Issued { card, issued } => issued_card(&mut tx, card, issued).await?,
+        Done::Issued {
+            card,
+            creation,
+            issued,
+        } => effect::issued(services, &mut tx, card, creation, issued).await?,
         Done::Ordered { card, ordered } => plastic::ordered(services, &mut tx, card, ordered).await?,
         Done::Printed(sealed) => plastic::printed(services, &mut tx, work.card, sealed).await?,
         Done::Tokenised { card, done } => tokenise::tokenised(services, &mut tx, card, done).await?,
-        Done::Locked(lock) => locked(services, &mut tx, ours, work, lock).await?,
-        Done::Removed => removed(&mut tx, work.card).await?,
+        Done::Locked(lock) => effect::locked(services, &mut tx, ours, work, lock).await?,
+        Done::Removed => effect::removed(services, &mut tx, work.card).await?,
+        Done::Renewed { old, new } => effect::renewed(services, &mut tx, work.card, (old, new)).await?,
+        Done::TriesCleared => Ok(answers::nothing()),
     };
     if ours {
         let came = if outcome.is_ok() {
@@ -170,64 +200,4 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
     };
     tx.commit().await?;
     outcome
-}
-
-/// The outcome of an effect within its transaction: the outer error is the machine's, and nothing of it is kept; the inner
-/// one is the client's answer. An effect that is there is not written again.
-pub(super) type Effect = Result<Result<Answer, Error>, Error>;
-
-async fn issued_card(tx: &mut Tx, card: NewCard, issued: IssuedCard) -> Effect {
-    let IssuedCard {
-        card: token,
-        masked_card_no,
-        exp,
-        payload,
-        vault_proof,
-        audit_index,
-    } = issued;
-    let payload = payload
-        .ok_or_else(|| Error::internal("the vault issued a card without the answer it was asked for"))?;
-    if cards::take(tx, card.id).await?.is_none() {
-        cards::insert(tx, &card.issued(token, masked_card_no, exp)).await?;
-    }
-    let word = VaultsWord {
-        vault_proof,
-        audit_index,
-    };
-    Ok(answers::sealed_created(&payload, word))
-}
-
-/// The state may have changed since the lock was asked for; it is judged again. A final lock loses only to removal and to
-/// another final lock.
-async fn locked(services: &Services, tx: &mut Tx, ours: bool, work: &CardRequest, lock: Lock) -> Effect {
-    let id = work.card;
-    let mut card = taken(tx, id).await?;
-    let user = users::find_even_removed(tx, card.user)
-        .await?
-        .ok_or(StoreError::Corrupt("a card's user is gone"))?;
-    let rules = rules_for(rules_of(services.program_of(&user)?), work.stamp.as_ref());
-    if ours {
-        match card.standing.lock(lock, rules) {
-            Ok(state) => card.standing.state = state,
-            Err(refusal) => return Ok(Err(refusal.into())),
-        }
-        cards::set_standing(tx, id, card.standing).await?;
-    }
-    Ok(answers::masked(&card, lock.placed_by, rules))
-}
-
-async fn removed(tx: &mut Tx, id: CardId) -> Effect {
-    let card = taken(tx, id).await?;
-    let standing = Standing {
-        state: CardState::Removed,
-        ..card.standing
-    };
-    cards::set_standing(tx, id, standing).await?;
-    Ok(Ok(answers::nothing()))
-}
-
-pub(super) async fn taken(tx: &mut Tx, id: CardId) -> Result<Card, Error> {
-    cards::take(tx, id)
-        .await?
-        .ok_or_else(|| Error::from(Code::Internal).caused_by("the card of a request is gone"))
 }

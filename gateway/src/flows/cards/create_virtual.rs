@@ -20,6 +20,7 @@ use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::card_requests::{CardRequest, Issue, Proof, Task};
+use crate::store::cards::life;
 use crate::store::idempotency::{Answer, Claim, Request};
 use crate::store::{Sequence, StoreError, Tx, balances, card_requests, users};
 
@@ -43,7 +44,7 @@ pub struct IssueProof {
 }
 
 impl IssueProof {
-    fn fresh(&self) -> Proof {
+    pub(super) fn fresh(&self) -> Proof {
         Proof {
             holder_proof: self.holder_proof.clone(),
             issue_key: Some(self.issue_key.clone()),
@@ -66,6 +67,8 @@ pub struct CardWish {
     pub balance: BalanceId,
     /// What the user calls the card.
     pub name: Option<CardName>,
+    /// The card whose place it is to take.
+    pub replaces: Option<CardId>,
 }
 
 /// Creates a card. Under proof the answer shows card data: `admit` then counts it, once for all tries.
@@ -156,14 +159,18 @@ async fn open_body(
         })?;
     // A number beyond every balance is nobody's balance.
     let balance = BalanceId(i64::try_from(opened.balance_id).unwrap_or(i64::MAX));
-    Ok(CardWish { balance, name })
+    Ok(CardWish {
+        balance,
+        name,
+        replaces: None,
+    })
 }
 
 /// What goes to the vault beside the card itself.
-struct Call {
-    recipient: PublicKey,
-    payload: Option<CompactJwe>,
-    proof: Option<IssueProof>,
+pub(super) struct Call {
+    pub(super) recipient: PublicKey,
+    pub(super) payload: Option<CompactJwe>,
+    pub(super) proof: Option<IssueProof>,
 }
 
 impl Call {
@@ -183,7 +190,7 @@ impl Call {
 
     /// What the caller is told when the state forbids the card: a bad proof before that. With an encrypted body the vault
     /// has judged the proof already.
-    async fn refused(&self, services: &Services, caller: &CardCaller, verdict: Error) -> Error {
+    pub(super) async fn refused(&self, services: &Services, caller: &CardCaller, verdict: Error) -> Error {
         if self.payload.is_some() || self.proof.is_none() {
             return verdict;
         }
@@ -200,7 +207,7 @@ impl Call {
 }
 
 /// Judges the state and writes the work down, in one transaction. The inner error is the state's verdict.
-async fn write_down(
+pub(super) async fn write_down(
     services: &Services,
     caller: &CardCaller,
     claim: &Claim,
@@ -213,7 +220,11 @@ async fn write_down(
         return Ok(Err(code.into()));
     }
     let now = services.now();
-    let CardWish { balance, name } = wish;
+    let CardWish {
+        balance,
+        name,
+        replaces,
+    } = wish;
     let id = CardId(tx.next_number(Sequence::Cards).await?);
     let card = NewCard {
         id,
@@ -221,7 +232,11 @@ async fn write_down(
         balance,
         name,
         created_at: now,
+        replaces,
     };
+    if let Some(old) = replaces {
+        life::reserve(&mut tx, old, id).await?;
+    }
     let members = OwnMembers::of_new(&card, caller.party, caller.rules).into_map();
     let task = Task::Issue(Issue::new(
         caller.user.holder.clone(),

@@ -17,5 +17,7 @@ pub async fn list(
     most: i64,
 ) -> Result<Vec<Card>, Error> {
     let mut read = services.db.read().await?;
-    Ok(cards::shown_of_user(&mut read, caller.user.id, after, most).await?)
+    let found = cards::shown_of_user(&mut read, caller.user.id, after, most).await?;
+    let now = services.now();
+    Ok(found.into_iter().map(|card| card.at(now)).collect())
 }

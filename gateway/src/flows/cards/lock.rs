@@ -4,10 +4,10 @@
 use shared::vault_api::cards;
 
 use super::carry_out::{carry_out, go_on};
-use super::{CardCaller, answers};
+use super::{CardCaller, answers, tell};
 use crate::domain::card::{Card, CardId, CardState};
 use crate::domain::lock::{Lock, LockCode};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
@@ -37,7 +37,7 @@ pub async fn lock(
         tx.commit().await?;
         return go_on(services, &work).await;
     }
-    let mut card = card_rows::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let mut card = caller.take(services, &mut tx, card).await?;
     let asked = Lock {
         code,
         placed_by: caller.party,
@@ -57,8 +57,17 @@ pub async fn lock(
         tx.commit().await?;
         return carry_out(services, &work, Attempt::First).await;
     }
+    let changed = state != card.standing.state;
     let answer = set(&mut card, state, caller)?;
     card_rows::set_standing(&mut tx, card.id, card.standing).await?;
+    if let Some(lock) = state.lock().filter(|_| changed) {
+        tell::write(
+            services,
+            &mut tx,
+            &tell::locked(&caller.user.partner, &card, lock),
+        )
+        .await?;
+    }
     audit::write_done(&mut tx, stamp.as_ref(), now).await?;
     claim.complete(&mut tx, &answer).await?;
     tx.commit().await?;

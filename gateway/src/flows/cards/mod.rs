@@ -2,11 +2,14 @@
 //! the vault is asked ([`carry_out`]). Reveals, CVVs and PINs change the vault alone.
 
 pub mod activate;
+pub mod age;
 mod answers;
 mod ask;
 pub mod carry_out;
 pub mod challenge;
+pub mod create_async;
 pub mod create_virtual;
+mod effect;
 pub mod list;
 pub mod lock;
 pub mod order_physical;
@@ -14,10 +17,13 @@ pub mod orders;
 mod plastic;
 pub mod print;
 pub mod remove;
+pub mod replace;
 pub mod reset_cvv;
 pub mod reset_cvv_unseen;
 pub mod reveal;
 pub mod set_pin;
+pub mod set_renewal;
+pub(crate) mod tell;
 #[cfg(test)]
 mod tests;
 pub mod tokenise;
@@ -28,12 +34,11 @@ use shared::vault_api::Actor;
 use crate::config::Program;
 use crate::domain::card::{Card, CardId, CardRules, CardState};
 use crate::domain::lock::{LiftPolicy, Party};
-use crate::domain::operator::Permission;
 use crate::domain::user::User;
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::audit::Stamp;
-use crate::store::cards;
+use crate::store::{Tx, cards};
 
 /// Who asks, and about whose cards.
 pub struct CardCaller {
@@ -73,6 +78,15 @@ impl CardCaller {
         self
     }
 
+    /// A card, to be changed in this transaction, as it stands now.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub(crate) async fn take(&self, services: &Services, tx: &mut Tx, id: CardId) -> Result<Card, Error> {
+        let card = cards::take(tx, id).await?.ok_or(Code::NotFound)?;
+        Ok(card.at(services.now()))
+    }
+
     /// A card of the user's that the user is shown, or that was removed.
     ///
     /// # Errors
@@ -82,6 +96,7 @@ impl CardCaller {
         cards::find(&mut read, self.user.id, id)
             .await?
             .filter(|card| card.standing.state != CardState::Ordered)
+            .map(|card| card.at(services.now()))
             .ok_or_else(|| Code::NotFound.into())
     }
 }
@@ -97,15 +112,14 @@ pub const fn rules_of(program: &Program) -> CardRules {
     CardRules {
         digital_first: program.digital_first,
         lifting,
-        operators_remove: true,
+        role: None,
     }
 }
 
 /// The rules as they are for the operator of this stamp, if it is one's.
 pub(super) fn rules_for(rules: CardRules, stamp: Option<&Stamp>) -> CardRules {
-    let role = stamp.and_then(Stamp::role);
     CardRules {
-        operators_remove: role.is_none_or(|role| role.may(Permission::RemoveCard)),
+        role: stamp.and_then(Stamp::role),
         ..rules
     }
 }

@@ -145,6 +145,7 @@ async fn write_down(
         balance,
         name: None,
         created_at: now,
+        replaces: None,
     };
     let members = OwnMembers::of_ordered(&card, caller.party, caller.rules).into_map();
     let task = Task::Order(Order::new(

@@ -6,7 +6,7 @@ use shared::vault_api::cards::SealedAnswer;
 use shared::vault_api::plastic::OrderedCard;
 
 use super::answers::{self, VaultsWord};
-use super::carry_out::{Effect, taken};
+use super::effect::{Effect, taken};
 use crate::domain::card::{Card, CardId, CardType, NewCard, Standing};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::order::OrderKind;

@@ -15,7 +15,7 @@ use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::card_requests::{self, CardRequest, Print, Proof, Task};
 use crate::store::idempotency::{Answer, Claim, Request};
-use crate::store::{Tx, cards, users};
+use crate::store::{Tx, users};
 
 /// What a caller asks for.
 pub struct Plastic {
@@ -57,7 +57,7 @@ pub async fn print(
         tx.commit().await?;
         return go_on(services, &work).await;
     }
-    let card = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let card = caller.take(services, &mut tx, card).await?;
     let order = Order {
         caller,
         card,

@@ -5,11 +5,10 @@ use shared::vault_api::cards::CardOperation;
 use super::carry_out::carry_out;
 use super::{CardCaller, answers};
 use crate::domain::card::{Action, CardId, CardRefusal};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::services::Services;
 use crate::store::card_requests::{self, Remove, Task};
-use crate::store::cards;
 use crate::store::idempotency::Answer;
 
 /// Removes a card. One that is removed already stays so: DELETE carries no key, and its retry must be harmless.
@@ -19,7 +18,7 @@ use crate::store::idempotency::Answer;
 pub async fn remove(services: &Services, caller: &CardCaller, card: CardId) -> Result<Answer, Error> {
     let now = services.now();
     let mut tx = services.db.begin().await?;
-    let card = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let card = caller.take(services, &mut tx, card).await?;
     match card.standing.permits(Action::Remove, caller.party, caller.rules) {
         Ok(()) => {}
         Err(CardRefusal::Removed) => return Ok(answers::nothing()),

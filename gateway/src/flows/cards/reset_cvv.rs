@@ -7,8 +7,9 @@ use shared::vault_api::cards::{ProvenOperation, Recipient};
 
 use super::answers::VaultsWord;
 use super::ask;
-use super::{CardCaller, answers};
+use super::{CardCaller, answers, tell};
 use crate::domain::card::{Action, Card};
+use crate::domain::event::EventKind;
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::Opened;
@@ -42,7 +43,8 @@ pub async fn reset_cvv(
         Opened::Claim(claim) => claim,
     };
     let asked = reset(services, caller, card, recipient, proof, (request, &claim)).await;
-    ask::end(services, &claim, asked).await
+    let event = tell::about(EventKind::CvvReset, &caller.user.partner, card);
+    ask::end_telling(services, &claim, asked, &event).await
 }
 
 async fn reset(

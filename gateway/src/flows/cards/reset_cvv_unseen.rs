@@ -9,8 +9,9 @@ use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::{Recipient, ResetCvvUnseen};
 
 use super::answers::VaultsWord;
-use super::{CardCaller, answers, ask};
+use super::{CardCaller, answers, ask, tell};
 use crate::domain::card::{Action, Card};
+use crate::domain::event::EventKind;
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
@@ -54,6 +55,8 @@ pub async fn reset_cvv_unseen(
     match &outcome {
         Ok(answer) => {
             note(services, caller, &mut tx, Outcome::Done).await?;
+            let event = tell::about(EventKind::CvvReset, &caller.user.partner, card);
+            tell::write(services, &mut tx, &event).await?;
             claim.complete(&mut tx, answer).await?;
         }
         Err(_) => {

@@ -8,8 +8,9 @@ use shared::vault_api::cards::{Recipient, SetPin};
 
 use super::answers::VaultsWord;
 use super::ask;
-use super::{CardCaller, answers};
+use super::{CardCaller, answers, tell};
 use crate::domain::card::{Action, Card};
+use crate::domain::event::EventKind;
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::Opened;
@@ -65,7 +66,8 @@ pub async fn set_pin(
         (request, &claim),
     )
     .await;
-    ask::end(services, &claim, asked).await
+    let event = tell::about(EventKind::PinSet, &caller.user.partner, card);
+    ask::end_telling(services, &claim, asked, &event).await
 }
 
 async fn set(

@@ -3,9 +3,9 @@
 
 use shared::vault_api::cards::CardOperation;
 
-use super::{CardCaller, answers, ask};
+use super::{CardCaller, answers, ask, tell};
 use crate::domain::card::{Card, CardId};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
@@ -27,7 +27,7 @@ pub async fn unlock(
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
-    let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let taken = caller.take(services, &mut tx, card).await?;
     let (_, lifted) = taken.standing.unlock(caller.party, caller.rules)?;
     if !lifted.clears_pin_tries(caller.party) {
         return lift(services, caller, tx, taken, &claim).await;
@@ -70,7 +70,7 @@ async fn lift_again(
     claim: &Claim,
 ) -> Result<Answer, Error> {
     let mut tx = services.db.begin().await?;
-    let taken = cards::take(&mut tx, card).await?.ok_or(Code::NotFound)?;
+    let taken = caller.take(services, &mut tx, card).await?;
     lift(services, caller, tx, taken, claim).await
 }
 
@@ -84,6 +84,8 @@ async fn lift(
     let (state, lifted) = card.standing.unlock(caller.party, caller.rules)?;
     card.standing.state = state;
     cards::set_standing(&mut tx, card.id, card.standing).await?;
+    let event = tell::unlocked(&caller.user.partner, &card, lifted);
+    tell::write(services, &mut tx, &event).await?;
     let stamp = caller.stamp.clone();
     let stamp = stamp.map(|stamp| stamp.saying(format!("code {}", lifted.code.number())));
     audit::write_done(&mut tx, stamp.as_ref(), services.now()).await?;

@@ -1,9 +1,10 @@
 //! What the vault tells by itself, applied here: each notice once, its effect in the transaction that moves the position.
 //! Several processes may apply at once; the position's row is whose turn it is.
 
+mod cards;
 mod orders;
 
-use shared::ids::OrderToken;
+use shared::ids::{CardToken, OrderToken};
 use shared::vault_api::notices::{Notice, NoticeKind};
 
 use crate::error::Error;
@@ -37,6 +38,9 @@ async fn effect(services: &Services, tx: &mut Tx, notice: &Notice) -> Result<(),
         | NoticeKind::OrderShipped { .. }
         | NoticeKind::OrderFailed { .. }
         | NoticeKind::OrderReturned { .. } => orders::apply(services, tx, notice).await,
+        NoticeKind::LockedOutside { .. } | NoticeKind::UnlockedOutside | NoticeKind::Erased => {
+            cards::apply(services, tx, notice).await
+        }
     }
 }
 
@@ -46,6 +50,17 @@ async fn effect(services: &Services, tx: &mut Tx, notice: &Notice) -> Result<(),
 /// The database's.
 pub async fn catch_up(services: &Services, tx: &mut Tx, order: &OrderToken) -> Result<(), Error> {
     for notice in notices::unpark(tx, order).await? {
+        effect(services, tx, &notice).await?;
+    }
+    Ok(())
+}
+
+/// Applies what came for a card before the card was here: to be called in the transaction that files it.
+///
+/// # Errors
+/// The database's.
+pub async fn catch_up_card(services: &Services, tx: &mut Tx, card: &CardToken) -> Result<(), Error> {
+    for notice in notices::unpark_card(tx, card).await? {
         effect(services, tx, &notice).await?;
     }
     Ok(())

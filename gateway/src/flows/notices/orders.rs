@@ -24,15 +24,17 @@ pub(super) async fn apply(services: &Services, tx: &mut Tx, notice: &Notice) -> 
     let card = card.ok_or(StoreError::Corrupt("an order's card is gone"))?;
     let order = orders::take(tx, &order.token).await?;
     let order = order.ok_or(StoreError::Corrupt("an order is gone"))?;
-    orders::set_state(tx, &order.token, &state(&notice.kind), notice.at).await?;
+    let state = state(&notice.kind).ok_or_else(|| Error::internal("a notice about a card names an order"))?;
+    orders::set_state(tx, &order.token, &state, notice.at).await?;
     if let Some(standing) = standing(&card, &order, &notice.kind) {
         cards::set_standing(tx, card.id, standing).await?;
     }
     tell(services, tx, &card, &order, &notice.kind).await
 }
 
-fn state(kind: &NoticeKind) -> OrderState {
-    match kind {
+/// None for what is said of cards alone.
+fn state(kind: &NoticeKind) -> Option<OrderState> {
+    Some(match kind {
         NoticeKind::OrderInProduction => OrderState::InProduction,
         NoticeKind::OrderLinked => OrderState::Confirmed,
         NoticeKind::OrderShipped {
@@ -48,7 +50,8 @@ fn state(kind: &NoticeKind) -> OrderState {
         NoticeKind::OrderFailed { reason, .. } => OrderState::Failed {
             reason: reason.clone(),
         },
-    }
+        NoticeKind::LockedOutside { .. } | NoticeKind::UnlockedOutside | NoticeKind::Erased => return None,
+    })
 }
 
 /// What becomes of the card. Linked however late: the plastic exists, and its holder waits for it. Failed before that: the
@@ -92,7 +95,10 @@ async fn tell(
     kind: &NoticeKind,
 ) -> Result<(), Error> {
     let told = match kind {
-        NoticeKind::OrderInProduction => return Ok(()),
+        NoticeKind::OrderInProduction
+        | NoticeKind::LockedOutside { .. }
+        | NoticeKind::UnlockedOutside
+        | NoticeKind::Erased => return Ok(()),
         NoticeKind::OrderLinked if order.kind == OrderKind::Print => return Ok(()),
         NoticeKind::OrderLinked => EventKind::CardLinked,
         NoticeKind::OrderShipped { .. } => EventKind::CardShipped,
@@ -108,7 +114,10 @@ async fn tell(
         .telling("order", order.token.as_str())
         .telling("token", card.token.as_str());
     let event = match kind {
-        NoticeKind::OrderInProduction => event,
+        NoticeKind::OrderInProduction
+        | NoticeKind::LockedOutside { .. }
+        | NoticeKind::UnlockedOutside
+        | NoticeKind::Erased => event,
         NoticeKind::OrderLinked => event.telling("late", order.overdue_at.is_some()),
         // The tracking reference leads to an address: it is read through the API.
         NoticeKind::OrderShipped { carrier, .. } => {

@@ -4,12 +4,12 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use crate::domain::card::MaskedCard;
+use crate::domain::card::{Action, MaskedCard};
 use crate::domain::operator::marker::{ResetCvv, ViewCards};
 use crate::error::{Code, Error};
 use crate::flows::cards::reset_cvv_unseen::reset_cvv_unseen;
 use crate::http::answer::{send, send_json};
-use crate::http::cards::reset_cvv::REFUSALS;
+use crate::http::cards::rules;
 use crate::http::cards::shapes;
 use crate::http::cards::{body, card, settle};
 use crate::http::doc::{Doc, Tag, examples};
@@ -47,10 +47,10 @@ pub(super) fn get_doc() -> Doc {
 
 /// Of `POST /admin/cards/{cardId}/cvv`.
 pub(super) fn reset_cvv_doc() -> Doc {
-    Doc::new(Tag::Cards, "Reset the CVV, unseen")
+    let doc = Doc::new(Tag::Cards, "Reset the CVV, unseen")
         .says("Virtual and Digital First cards. The old CVV is void at once; the answer is sealed and carries no CVV.")
         .no_members()
         .enc()
-        .answers_sealed(200, "That it was reset.", shapes::cvv_unseen())
-        .errors(&REFUSALS)
+        .answers_sealed(200, "That it was reset.", shapes::cvv_unseen());
+    rules::govern(doc, Action::ResetCvv)
 }

@@ -25,9 +25,9 @@ use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
     ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators,
-    ManagePartners, ManageWebhooks, OrderCard, OwnSession, PrintCard, ReadAudit, RemoveCard, ResetCvv,
-    RevokeInstallation, UnlockCard, UnlockCustomer, ViewBalances, ViewCards, ViewCustomers,
-    ViewInstallations, ViewPartners, ViewReveals, ViewSummary,
+    ManagePartners, ManageWebhooks, OrderCard, OwnSession, PrintCard, ReadAudit, RemoveCard, ReplaceCard,
+    ResetCvv, RevokeInstallation, SetCardRenewal, UnlockCard, UnlockCustomer, ViewBalances, ViewCards,
+    ViewCustomers, ViewInstallations, ViewPartners, ViewReveals, ViewSummary,
 };
 use crate::domain::operator::marker;
 
@@ -73,6 +73,8 @@ pub const ADMIN: &[Route] = &[
     route(POST, "/admin/cards/{cardId}/activate", Operator(ActivateCard), || web::to(card_doors::activate::activate::<OperatorCall<marker::ActivateCard>>), card_doors::activate::doc),
     route(POST, "/admin/cards/{cardId}/lock", Operator(LockCard), || web::to(card_doors::lock::lock::<OperatorCall<marker::LockCard>>), card_doors::lock::doc),
     route(POST, "/admin/cards/{cardId}/unlock", Operator(UnlockCard), || web::to(card_doors::unlock::unlock::<OperatorCall<marker::UnlockCard>>), card_doors::unlock::doc),
+    route(POST, "/admin/cards/{cardId}/replace", Operator(ReplaceCard), || web::to(card_doors::replace::replace::<OperatorCall<marker::ReplaceCard>>), || card_doors::replace::doc(Party::Operator)),
+    route(PUT, "/admin/cards/{cardId}/renewal", Operator(SetCardRenewal), || web::to(card_doors::set_renewal::set::<OperatorCall<marker::SetCardRenewal>>), card_doors::set_renewal::doc),
 
     readable("/admin/kyc/applications", Operator(DecideKyc), || web::to(kyc::list), kyc::list_doc),
     readable("/admin/kyc/applications/{applicationId}", Operator(DecideKyc), || web::to(kyc::get), kyc::get_doc),

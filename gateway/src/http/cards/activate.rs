@@ -2,8 +2,8 @@
 
 use actix_web::HttpResponse;
 
-use super::{CardCall, body, card, settle};
-use crate::domain::card::MaskedCard;
+use super::{CardCall, body, card, rules, settle};
+use crate::domain::card::{Action, MaskedCard};
 use crate::error::{Code, Error};
 use crate::flows::cards;
 use crate::http::answer::send;
@@ -19,19 +19,13 @@ pub(in crate::http) async fn activate<C: CardCall>(call: C) -> Result<HttpRespon
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Activate a physical card")
+    let doc = Doc::new(Tag::Cards, "Activate a physical card")
         .says(
             "Once the plastic is in its holder's hands. Until then every authorisation is rejected. While the plastic lies \
              at the bureau again, or will not come, there is nothing to activate.",
         )
         .no_members()
         .answers::<MaskedCard>(200, "The card, now `ACTIVE`.", examples::masked_card())
-        .errors(&[
-            Code::CardNotPhysical,
-            Code::AlreadyActive,
-            Code::CardReturned,
-            Code::CardLocked,
-            Code::LockIrreversible,
-            Code::CardRemoved,
-        ])
+        .errors(&[Code::CardReturned]);
+    rules::govern(doc, Action::Activate)
 }

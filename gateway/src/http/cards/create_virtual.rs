@@ -53,7 +53,7 @@ pub(in crate::http) async fn create<C: CardCall>(call: C) -> Result<HttpResponse
     send(create_virtual::create_virtual(call.services(), &caller, new, &request, admit).await?)
 }
 
-fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
+pub(super) fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
     // A number beyond every balance is nobody's balance: the state's matter, not the shape's.
     let balance = fields.integer("balanceId", |number| Ok(BalanceId(number)));
     let name = fields.optional_text("name", CardName::parse);
@@ -64,18 +64,19 @@ fn wish(mut fields: Fields, key_missing: bool) -> Result<CardWish, Error> {
         Some(CardWish {
             balance: balance?,
             name,
+            replaces: None,
         })
     })
 }
 
-fn issue_proof(holder_proof: Option<String>, key: Option<IdempotencyKey>) -> Option<IssueProof> {
+pub(super) fn issue_proof(holder_proof: Option<String>, key: Option<IdempotencyKey>) -> Option<IssueProof> {
     Some(IssueProof {
         holder_proof: holder_proof?,
         issue_key: key?,
     })
 }
 
-fn key_missing() -> FieldError {
+pub(super) fn key_missing() -> FieldError {
     let Rule { code, message } = PROOF_NEEDS_KEY;
     FieldError {
         field: KEY_HEADER.into(),

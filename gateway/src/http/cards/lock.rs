@@ -2,8 +2,8 @@
 
 use actix_web::HttpResponse;
 
-use super::{CardCall, card, settle};
-use crate::domain::card::MaskedCard;
+use super::{CardCall, card, rules, settle};
+use crate::domain::card::{Action, MaskedCard};
 use crate::domain::lock::LockCode;
 use crate::domain::rule::Rule;
 use crate::error::{Code, Error};
@@ -35,7 +35,7 @@ fn reason(mut fields: Fields) -> Result<LockCode, Error> {
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Lock a card")
+    let doc = Doc::new(Tag::Cards, "Lock a card")
         .says(
             "From now on every authorisation is rejected with the action code of the reason. 1, 2, 5 and 8 are final. A \
              reversible lock may be raised to a final one, never back.",
@@ -43,5 +43,6 @@ pub(in crate::http) fn doc() -> Doc {
         .body([required("reasonCode", words::reason_code())])
         .asks_vault()
         .answers::<MaskedCard>(200, "The card, locked.", examples::locked_card())
-        .errors(&[Code::CardRemoved, Code::LockIrreversible, Code::LockNotYours])
+        .errors(&[Code::LockNotYours]);
+    rules::govern(doc, Action::Lock)
 }

@@ -5,7 +5,8 @@ use actix_web::HttpResponse;
 use shared::jwe::CompactJwe;
 
 use super::shapes;
-use super::{CardCall, body, card, settle};
+use super::{CardCall, body, card, rules, settle};
+use crate::domain::card::Action;
 use crate::domain::lock::Party;
 use crate::error::{Code, Error};
 use crate::flows::cards::CardCaller;
@@ -58,18 +59,8 @@ pub(in crate::http) fn doc(party: Party) -> Doc {
     let doc = Doc::new(Tag::Cards, "Order plastic of a virtual card")
         .says("Digital First: same number, state and locks, and nothing to activate. Without a body it goes to the user's address on file.")
         .answers_sealed(201, "The masked card, now `DIGITAL_FIRST`.", shapes::masked())
-        .errors(&[
-            Code::UserLocked,
-            Code::CardOfAnotherIssuer,
-            Code::NotDigitalFirst,
-            Code::CardNotVirtual,
-            Code::AlreadyPrinted,
-            Code::AddressRequired,
-            Code::CardLocked,
-            Code::LockIrreversible,
-            Code::CardNotActive,
-            Code::CardRemoved,
-        ]);
+        .errors(&[Code::UserLocked, Code::AddressRequired]);
+    let doc = rules::govern(doc, Action::Print);
     match party {
         Party::User | Party::Partner => doc
             .says("Another address comes sealed to the vault, under proof of `op: order`.")

@@ -2,7 +2,8 @@
 
 use actix_web::HttpResponse;
 
-use super::{CardCall, card, settle};
+use super::{CardCall, card, rules, settle};
+use crate::domain::card::Action;
 use crate::error::Error;
 use crate::flows::cards;
 use crate::http::answer::send;
@@ -15,8 +16,10 @@ pub(in crate::http) async fn remove<C: CardCall>(call: C) -> Result<HttpResponse
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Remove a card")
+    let doc = Doc::new(Tag::Cards, "Remove a card")
         .says("Final: the vault closes the card at once and erases its secrets; the token stays as a tombstone. Again is 204 again.")
         .asks_vault()
-        .answers_nothing(204, "The card is gone.")
+        .answers_nothing(204, "The card is gone.");
+    // One that is removed already stays so, and that is no error.
+    doc.says(&rules::described(Action::Remove))
 }

@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 
 use super::shapes;
-use super::{CardCall, body, card, settle};
+use super::{CardCall, body, card, rules, settle};
+use crate::domain::card::Action;
 use crate::error::{Code, Error};
 use crate::flows::cards;
 use crate::http::answer::send;
@@ -29,21 +30,11 @@ pub(in crate::http) async fn reset<C: CardCall>(call: C) -> Result<HttpResponse,
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Reset the CVV")
+    let doc = Doc::new(Tag::Cards, "Reset the CVV")
         .says("Virtual and Digital First cards. Under proof of `op: reset-cvv`; the old CVV is void at once.")
         .no_members()
         .enc()
         .proof_required()
-        .answers_sealed(200, "The new CVV.", shapes::new_cvv())
-        .errors(&REFUSALS)
+        .answers_sealed(200, "The new CVV.", shapes::new_cvv());
+    rules::govern(doc, Action::ResetCvv)
 }
-
-/// What a card's state can say to a reset.
-pub(in crate::http) const REFUSALS: [Code; 6] = [
-    Code::CardOfAnotherIssuer,
-    Code::CvvNotAvailable,
-    Code::CardLocked,
-    Code::LockIrreversible,
-    Code::CardNotActive,
-    Code::CardRemoved,
-];

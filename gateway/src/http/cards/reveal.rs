@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 
 use super::shapes;
-use super::{CardCall, card, settle};
-use crate::error::Code;
+use super::{CardCall, card, rules, settle};
+use crate::domain::card::Action;
 use crate::error::Error;
 use crate::flows::cards;
 use crate::http::answer::send;
@@ -20,13 +20,13 @@ pub(in crate::http) async fn reveal<C: CardCall>(call: C) -> Result<HttpResponse
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Reveal a card")
+    let doc = Doc::new(Tag::Cards, "Reveal a card")
         .says(
             "Number, expiry and CVV, sealed by the vault to the caller's key, under a proof of `op: reveal` over a nonce of \
              `POST …/challenge`. The gateway sees none of it.",
         )
         .enc()
         .proof_required()
-        .answers_sealed(200, "The card.", shapes::full())
-        .errors(&[Code::CardLocked, Code::LockIrreversible, Code::CardNotActive, Code::CardRemoved])
+        .answers_sealed(200, "The card.", shapes::full());
+    rules::govern(doc, Action::Reveal)
 }

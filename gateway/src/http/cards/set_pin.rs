@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 
 use super::shapes;
-use super::{CardCall, body, card, settle};
+use super::{CardCall, body, card, rules, settle};
+use crate::domain::card::Action;
 use crate::error::{Code, Error};
 use crate::flows::cards::set_pin::{self, NewPin};
 use crate::http::answer::send;
@@ -34,11 +35,11 @@ pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, E
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Set the PIN")
+    let doc = Doc::new(Tag::Cards, "Set the PIN")
         .says("Physical and Digital First cards. 4 digits, 4 to 12 by the program's setting; sealed to the vault, under proof of `op: set-pin`.")
         .sealed_body([required("pin", pattern("^[0-9]{4,12}$", "4829").secret())])
         .enc()
         .proof_required()
-        .answers_sealed(200, "The PIN is set; the chip learns it with its next transaction.", shapes::pin_set())
-        .errors(&[Code::CardOfAnotherIssuer, Code::PinNotAvailable, Code::CardLocked, Code::LockIrreversible, Code::CardNotActive, Code::CardRemoved])
+        .answers_sealed(200, "The PIN is set; the chip learns it with its next transaction.", shapes::pin_set());
+    rules::govern(doc, Action::SetPin)
 }

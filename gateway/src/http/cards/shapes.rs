@@ -32,6 +32,7 @@ fn own() -> Shape {
     Shape::of::<OwnMembers<'static>>(json!({
         "id": 1125, "type": "VIRTUAL", "origin": "ISSUED", "state": "ACTIVE", "name": "Groceries", "balanceId": 1042,
         "allowedActions": ["REVEAL", "RESET_CVV", "LOCK", "REMOVE"], "createdAt": "2026-11-26T21:30:00Z",
+        "automaticRenewal": true,
     }))
 }
 

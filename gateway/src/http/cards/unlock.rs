@@ -2,9 +2,8 @@
 
 use actix_web::HttpResponse;
 
-use super::{CardCall, body, card, settle};
-use crate::domain::card::MaskedCard;
-use crate::error::Code;
+use super::{CardCall, body, card, rules, settle};
+use crate::domain::card::{Action, MaskedCard};
 use crate::error::Error;
 use crate::flows::cards;
 use crate::http::answer::send;
@@ -20,13 +19,13 @@ pub(in crate::http) async fn unlock<C: CardCall>(call: C) -> Result<HttpResponse
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    Doc::new(Tag::Cards, "Lift a lock")
+    let doc = Doc::new(Tag::Cards, "Lift a lock")
         .says(
             "Without a reason. Final locks stay. Unless the program says otherwise a user lifts only a user's lock, a partner \
              its own and the user's, an operator any.",
         )
         .no_members()
         .asks_vault()
-        .answers::<MaskedCard>(200, "The card as it was before the lock.", examples::masked_card())
-        .errors(&[Code::CardNotLocked, Code::CardRemoved, Code::LockIrreversible, Code::LockNotYours])
+        .answers::<MaskedCard>(200, "The card as it was before the lock.", examples::masked_card());
+    rules::govern(doc, Action::Unlock)
 }

@@ -7,7 +7,7 @@ pub fn masked_card() -> Value {
     json!({
         "id": 1125, "type": "VIRTUAL", "origin": "ISSUED", "state": "ACTIVE", "name": "Groceries", "balanceId": 1042,
         "allowedActions": ["REVEAL", "RESET_CVV", "LOCK", "REMOVE"], "createdAt": "2026-11-26T21:30:00Z",
-        "token": "crd_k3vq7m2ax5tnd4wz6hyb2cpgfe", "maskedCardNo": "999900******0017", "exp": "2029-11-30",
+        "automaticRenewal": true, "token": "crd_k3vq7m2ax5tnd4wz6hyb2cpgfe", "maskedCardNo": "999900******0017", "exp": "2029-11-30",
     })
 }
 

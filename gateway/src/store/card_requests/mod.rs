@@ -6,13 +6,14 @@ mod tokenise;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, HolderToken, IdempotencyKey};
-use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard};
+use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard, RenewCard};
 use shared::vault_api::plastic::OrderCard;
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
 pub use self::tokenise::{Tokenise, brought_in};
 use super::audit::Stamp;
+use super::card_creations::CreationId;
 use super::row::{get, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::balance::BalanceId;
@@ -62,6 +63,10 @@ pub enum Task {
     Lock(FinalLock),
     /// Remove a card.
     Remove(Remove),
+    /// Move the end of a card on.
+    Renew(Renew),
+    /// Begin a card's PIN tries again, after its lock was lifted outside.
+    ClearPinTries(ClearPinTries),
 }
 
 /// What a client makes anew for each try: a proof is good for one. The vault looks for the earlier answer without it.
@@ -85,7 +90,7 @@ impl Task {
             }
             Self::Tokenise(task) => task.call.holder_proof = Some(proof.holder_proof),
             Self::Print(print) => print.call.holder_proof = Some(proof.holder_proof),
-            Self::Lock(_) | Self::Remove(_) => {}
+            Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {}
         }
     }
 }
@@ -98,6 +103,10 @@ pub struct Issue {
     balance: i64,
     name: Option<String>,
     asked_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    creation: Option<i64>,
     call: IssueCard,
 }
 
@@ -111,8 +120,23 @@ impl Issue {
             balance: card.balance.0,
             name: card.name.as_ref().map(|name| name.as_str().to_owned()),
             asked_at: millis(card.created_at),
+            replaces: card.replaces.map(|card| card.0),
+            creation: None,
             call,
         }
+    }
+
+    /// The same, for a request that was answered before the vault is asked.
+    #[must_use]
+    pub const fn answered_before(mut self, creation: CreationId) -> Self {
+        self.creation = Some(creation.0);
+        self
+    }
+
+    /// Which request was answered before the vault is asked, if one was.
+    #[must_use]
+    pub fn creation(&self) -> Option<CreationId> {
+        self.creation.map(CreationId)
     }
 
     /// Whose card it will be, in the vault's words.
@@ -139,6 +163,7 @@ impl Issue {
             balance: BalanceId(self.balance),
             name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
             created_at: instant(self.asked_at)?,
+            replaces: self.replaces.map(CardId),
         })
     }
 }
@@ -189,6 +214,7 @@ impl Order {
             balance: BalanceId(self.balance),
             name: None,
             created_at: instant(self.asked_at)?,
+            replaces: None,
         })
     }
 }
@@ -253,6 +279,24 @@ impl FinalLock {
 /// Remove a card.
 #[derive(Serialize, Deserialize)]
 pub struct Remove {
+    /// The card.
+    pub card: CardToken,
+    /// What the vault is asked.
+    pub call: CardOperation,
+}
+
+/// Move the end of a card on.
+#[derive(Serialize, Deserialize)]
+pub struct Renew {
+    /// The card.
+    pub card: CardToken,
+    /// What the vault is asked.
+    pub call: RenewCard,
+}
+
+/// Begin a card's PIN tries again.
+#[derive(Serialize, Deserialize)]
+pub struct ClearPinTries {
     /// The card.
     pub card: CardToken,
     /// What the vault is asked.
@@ -354,6 +398,19 @@ pub async fn resume(
             .await?;
     }
     Ok(Some(work))
+}
+
+/// Sets the job's next try.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn put_off(tx: &mut Tx, id: CardRequestId, until: OffsetDateTime) -> Result<(), StoreError> {
+    sqlx::query("UPDATE card_requests SET next_try_at = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(millis(until))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Strikes work off: it has its effect in this transaction, or none at the vault. `false` when somebody else has struck it

@@ -67,6 +67,7 @@ impl Tokenise {
             balance: BalanceId(self.balance),
             name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
             created_at: instant(self.asked_at)?,
+            replaces: None,
         })
     }
 

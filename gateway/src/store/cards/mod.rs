@@ -1,5 +1,7 @@
 //! Cards. Whoever changes one takes it first ([`take`]), so that two changes at once follow one another.
 
+pub mod life;
+
 use shared::ids::CardToken;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -23,6 +25,7 @@ pub(super) fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
             kind: named(row, "kind", CardType::from_name)?,
             state: state_of_row(row)?,
             origin: named(row, "origin", CardOrigin::from_name)?,
+            replaced: get::<Option<i64>>(row, "replacement")?.is_some(),
         },
         masked: parse(row, "masked")?,
         exp: parse(row, "exp")?,
@@ -33,6 +36,9 @@ pub(super) fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
             .map_err(|_| StoreError::Corrupt("name"))?,
         created_at: instant(get(row, "created_at")?)?,
         delivery: delivery_of_row(row)?,
+        replaces: get::<Option<i64>>(row, "replaces")?.map(CardId),
+        replaced_by: get::<Option<i64>>(row, "replaced_by")?.map(CardId),
+        automatic_renewal: get::<i64>(row, "automatic_renewal")? != 0,
     })
 }
 
@@ -43,6 +49,17 @@ fn delivery_of_row(row: &AnyRow) -> Result<Option<Delivery>, StoreError> {
 }
 
 fn state_of_row(row: &AnyRow) -> Result<CardState, StoreError> {
+    let state = named_state(row)?;
+    let expired = get::<Option<i64>>(row, "expired_at")?.is_some();
+    Ok(match state {
+        CardState::Inactive | CardState::Active | CardState::Locked { .. } if expired => {
+            CardState::Expired { lock: state.lock() }
+        }
+        _ => state,
+    })
+}
+
+fn named_state(row: &AnyRow) -> Result<CardState, StoreError> {
     match get::<String>(row, "state")?.as_str() {
         "ORDERED" => Ok(CardState::Ordered),
         "INACTIVE" => Ok(CardState::Inactive),
@@ -79,18 +96,20 @@ type StateColumns = (
     Option<&'static str>,
 );
 
-fn state_columns(state: CardState) -> StateColumns {
+/// An expired card keeps the columns it had beside its end ([`life::expire`]), and no card begins so.
+fn state_columns(state: CardState) -> Result<StateColumns, StoreError> {
     match state {
         CardState::Ordered | CardState::Inactive | CardState::Active | CardState::Removed => {
-            (state.as_str(), None, None, None, None)
+            Ok((state.as_str(), None, None, None, None))
         }
-        CardState::Locked { lock, from } => (
+        CardState::Locked { lock, from } => Ok((
             state.as_str(),
             Some(lock.code.number().into()),
             Some(lock.placed_by.as_str()),
             Some(millis(lock.placed_at)),
             Some(CardState::from(from).as_str()),
-        ),
+        )),
+        CardState::Expired { .. } => Err(StoreError::Corrupt("a card begins as expired")),
     }
 }
 
@@ -99,11 +118,11 @@ fn state_columns(state: CardState) -> StateColumns {
 /// # Errors
 /// [`StoreError`] of the database; [`StoreError::Duplicate`] for a token or number that is there already.
 pub async fn insert(tx: &mut Tx, card: &Card) -> Result<(), StoreError> {
-    let (state, code, placed_by, placed_at, from) = state_columns(card.standing.state);
+    let (state, code, placed_by, placed_at, from) = state_columns(card.standing.state)?;
     sqlx::query(
         "INSERT INTO cards (id, token, user_id, balance_id, kind, state, lock_code, lock_placed_by, lock_placed_at, \
-         lock_from, masked, exp, name, created_at, origin) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         lock_from, masked, exp, name, created_at, origin, replaces) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(card.id.0)
     .bind(card.token.as_str())
@@ -120,6 +139,7 @@ pub async fn insert(tx: &mut Tx, card: &Card) -> Result<(), StoreError> {
     .bind(card.name.as_ref().map(CardName::as_str))
     .bind(millis(card.created_at))
     .bind(card.standing.origin.as_str())
+    .bind(card.replaces.map(|card| card.0))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -182,12 +202,32 @@ pub async fn take(tx: &mut Tx, id: CardId) -> Result<Option<Card>, StoreError> {
     row.as_ref().map(of_row).transpose()
 }
 
+/// The card of this token, to be changed in this transaction.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take_of_token(tx: &mut Tx, token: &CardToken) -> Result<Option<Card>, StoreError> {
+    let row = sqlx::query("UPDATE cards SET state = state WHERE token = $1 RETURNING *")
+        .bind(token.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(of_row).transpose()
+}
+
 /// Changes what a card is and where it stands. The card was taken in this transaction.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn set_standing(tx: &mut Tx, id: CardId, standing: Standing) -> Result<(), StoreError> {
-    let (state, code, placed_by, placed_at, from) = state_columns(standing.state);
+    if let CardState::Expired { .. } = standing.state {
+        sqlx::query("UPDATE cards SET kind = $2 WHERE id = $1")
+            .bind(id.0)
+            .bind(standing.kind.as_str())
+            .execute(&mut **tx)
+            .await?;
+        return Ok(());
+    }
+    let (state, code, placed_by, placed_at, from) = state_columns(standing.state)?;
     sqlx::query(
         "UPDATE cards SET kind = $2, state = $3, lock_code = $4, lock_placed_by = $5, lock_placed_at = $6, \
          lock_from = $7 WHERE id = $1",

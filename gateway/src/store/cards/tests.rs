@@ -18,7 +18,7 @@ use crate::store::{Db, Sequence, balances, users};
 const RULES: CardRules = CardRules {
     digital_first: true,
     lifting: LiftPolicy::ByPlacer,
-    operators_remove: true,
+    role: None,
 };
 
 /// A user of the sample program whose identity is established, with a balance.
@@ -46,6 +46,7 @@ pub(crate) async fn a_card(db: &Db, user: UserId, balance: BalanceId) -> Card {
         balance,
         name,
         created_at: NOON,
+        replaces: None,
     };
     let mut random = [0; 16];
     random[8..].copy_from_slice(&id.0.to_be_bytes());
@@ -89,13 +90,7 @@ fn every_standing() -> Vec<Standing> {
                 .extend([Unlocked::Inactive, Unlocked::Active].map(|from| CardState::Locked { lock, from }));
         }
     }
-    let of_every_kind = |state| {
-        CardType::ALL.map(|kind| Standing {
-            kind,
-            state,
-            origin: CardOrigin::Issued,
-        })
-    };
+    let of_every_kind = |state| CardType::ALL.map(|kind| Standing::new(kind, state));
     states.into_iter().flat_map(of_every_kind).collect()
 }
 

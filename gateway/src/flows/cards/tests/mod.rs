@@ -89,7 +89,11 @@ impl Desk {
             holder_proof: "a.b.c".to_owned(),
             issue_key: "key".parse().unwrap(),
         });
-        let wish = CardWish { balance, name: None };
+        let wish = CardWish {
+            balance,
+            name: None,
+            replaces: None,
+        };
         let new = NewVirtualCard {
             body: NewCardBody::Plain(wish),
             recipient: recipient(),
@@ -140,6 +144,7 @@ impl Desk {
             balance: self.balance,
             name: None,
             created_at: NOON,
+            replaces: None,
         };
         let call = IssueCard {
             recipient: None,

@@ -58,7 +58,7 @@ async fn a_lock_and_its_lifting_are_written_with_their_effect() {
             let body: serde_json::Value = serde_json::from_slice(&locked.unwrap().body).unwrap();
             assert_eq!(
                 body["allowedActions"],
-                serde_json::json!(["RESET_CVV", "LOCK", "UNLOCK"])
+                serde_json::json!(["RESET_CVV", "LOCK", "UNLOCK", "SET_RENEWAL"])
             );
         }
         let caller = acting(&desk, &card, "UNLOCK_CARD").await;

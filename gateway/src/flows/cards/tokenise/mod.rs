@@ -175,6 +175,7 @@ impl Asking<'_> {
             balance,
             name,
             created_at: now,
+            replaces: None,
         };
         let standing = brought_in(opened.kind, opened.foreign);
         let members = OwnMembers::of_new_standing_so(&card, standing, caller.party, caller.rules);

@@ -109,6 +109,7 @@ fn brought(
         balance,
         name: row.name.clone(),
         created_at: services.now(),
+        replaces: None,
     };
     let mut card = new.issued(done.card, done.masked_card_no, done.exp);
     card.standing = brought_in(done.kind, done.foreign);

@@ -1,0 +1,62 @@
+//! `POST …/cards/{cardId}/replace`: another card in the place of one that is lost, stolen or replaced.
+
+use actix_web::HttpResponse;
+
+use super::create_virtual::{issue_proof, key_missing};
+use super::{CardCall, body, card, rules, settle, shapes};
+use crate::domain::card::Action;
+use crate::domain::lock::Party;
+use crate::error::{Code, Error};
+use crate::flows::cards::replace::{self, Replacement};
+use crate::http::answer::send;
+use crate::http::doc::{Doc, Tag};
+use crate::http::enc::EncBody;
+
+pub(in crate::http) async fn replace<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
+    let enc = call.enc()?;
+    let (mut call, caller) = settle(call).await?;
+    let card = card(&call, &caller).await?;
+    let (body, request) = call.enc_body(&enc).await?;
+    match body {
+        EncBody::Empty => {}
+        EncBody::Plain(fields) => body::none(fields)?,
+        EncBody::Sealed(_) => return Err(Code::InvalidPayload.into()),
+    }
+    let proof = call.holder_proof();
+    let key = call.idempotency_key()?;
+    if key.is_none() && matches!(proof, Ok(Some(_))) {
+        return Err(Error::invalid(vec![key_missing()]));
+    }
+    let new = Replacement {
+        recipient: enc.public_key,
+        proof: proof.map(|proof| issue_proof(proof, key)),
+    };
+    let request = call.scoped(request);
+    let admit = || call.rates().reveals.check(&caller.user.id);
+    send(replace::replace(call.services(), &caller, card.id, new, &request, admit).await?)
+}
+
+pub(in crate::http) fn doc(party: Party) -> Doc {
+    let doc = Doc::new(Tag::Cards, "Replace a card")
+        .says(
+            "Another card in the place of one that is locked as lost, stolen or replaced, once: on the same balance, under the \
+             same name, with a number of its own. The two name each other as `replaces` and `replacedBy`. A Digital First card \
+             gives its place to a virtual one, of which plastic may be ordered.",
+        )
+        .no_members()
+        .enc()
+        .errors(&[Code::UserLocked, Code::KycRequired, Code::BalanceRequired]);
+    let doc = match party {
+        Party::User | Party::Partner => doc
+            .proof_optional()
+            .says(
+                "With a `Holder-Proof` of `op: issue`, which names the request's `Idempotency-Key`, the answer also carries \
+                 `cardNo` and `cvv`.",
+            )
+            .answers_sealed(201, "The new card.", shapes::created()),
+        Party::Operator | Party::Processor => {
+            doc.answers_sealed(201, "The new card, masked.", shapes::masked())
+        }
+    };
+    rules::govern(doc, Action::Replace)
+}
