@@ -13,7 +13,7 @@ use crate::http::doc::{Doc, Tag};
 use crate::http::enc::EncBody;
 
 pub(in crate::http) async fn replace<C: CardCall>(call: C) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = call.enc().await?;
     let (mut call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
     let (body, request) = call.enc_body(&enc).await?;

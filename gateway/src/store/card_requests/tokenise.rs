@@ -92,5 +92,6 @@ pub const fn brought_in(kind: CardKind, foreign: bool) -> Standing {
         } else {
             CardOrigin::Tokenised
         },
+        replaced: false,
     }
 }
