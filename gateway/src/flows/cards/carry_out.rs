@@ -11,7 +11,7 @@ use shared::vault_api::tokens::TokenisedCard;
 
 use super::{answers, effect, plastic, tokenise};
 use crate::clients::vault::{Refusal, VaultError};
-use crate::domain::card::NewCard;
+use crate::domain::card::{NewCard, Standing};
 use crate::domain::lock::Lock;
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
