@@ -184,3 +184,14 @@ impl From<&Order> for ShownOrder {
         }
     }
 }
+
+/// An order on which the bureau is late, as operators are shown it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OverdueOrder {
+    /// Whose card it is.
+    pub customer_id: i64,
+    /// The order.
+    #[serde(flatten)]
+    pub order: ShownOrder,
+}

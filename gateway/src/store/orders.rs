@@ -1,13 +1,14 @@
 //! Orders of plastic, as the vault numbered them.
 
 use shared::ids::OrderToken;
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe};
 use time::OffsetDateTime;
 
 use super::row::{get, named, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::card::CardId;
+use crate::domain::operator::Scope;
 use crate::domain::order::{CONFIRM_WITHIN, Delivery, Order, OrderKind, OrderState};
 use crate::domain::user::UserId;
 
@@ -200,5 +201,35 @@ pub async fn of_user(
     .await?;
     rows.iter()
         .map(|row| Ok((get(row, "id")?, of_row(row)?)))
+        .collect()
+}
+
+/// Orders within a scope on which the bureau is late and still silent, each with its number and its user, beginning after
+/// `after`; at most `most`.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn overdue(
+    connection: &mut AnyConnection,
+    scope: &Scope,
+    after: i64,
+    most: i64,
+) -> Result<Vec<(i64, UserId, Order)>, StoreError> {
+    let own = match scope.partner() {
+        Some(_) => " AND users.partner = $3",
+        None => "",
+    };
+    let statement = format!(
+        "SELECT orders.*, cards.user_id FROM orders JOIN cards ON cards.id = orders.card_id \
+         JOIN users ON users.id = cards.user_id WHERE orders.overdue_at IS NOT NULL \
+         AND orders.state IN ('ORDERED', 'IN_PRODUCTION') AND orders.id > $1{own} ORDER BY orders.id LIMIT $2"
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement)).bind(after).bind(most);
+    if let Some(partner) = scope.partner() {
+        query = query.bind(partner.as_str());
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| Ok((get(row, "id")?, UserId(get(row, "user_id")?), of_row(row)?)))
         .collect()
 }

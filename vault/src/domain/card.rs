@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::expiry::Expiry;
-use shared::ids::{CardToken, HolderToken, ProgramName};
+use shared::ids::{CardToken, HolderToken, OrderToken, ProgramName};
 use shared::masked::MaskedPan;
 use shared::vault_api::cards::Standing as StandingName;
 
@@ -166,6 +166,9 @@ pub struct Card {
     /// The partner that brought in a number of another issuer; `None`: the number is of the program's own range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_of: Option<String>,
+    /// The newest order of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderToken>,
 }
 
 /// Code, PIN and plastic of a card are its issuer's to give.

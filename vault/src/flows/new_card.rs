@@ -2,7 +2,7 @@
 //! is written unless somebody has the number already. Issuing draws the number, importing brings it.
 
 use shared::expiry::Expiry;
-use shared::ids::{CardToken, ProgramName};
+use shared::ids::{CardToken, OrderToken, ProgramName};
 
 use super::issue::PanIndex;
 use super::lookup::card_key;
@@ -77,6 +77,7 @@ impl NewCard {
                 Reach::Everybody => None,
                 Reach::Partner(name) => Some(name.to_owned()),
             },
+            order: None,
             token,
         };
         Ok(Self {
@@ -90,8 +91,9 @@ impl NewCard {
 
     /// Plastic from the start: a PIN can be set, and plastic is not ordered a second time.
     #[must_use]
-    pub fn of_plastic(mut self) -> Self {
+    pub fn of_plastic(mut self, order: OrderToken) -> Self {
         self.card.plastic = true;
+        self.card.order = Some(order);
         self
     }
 

@@ -229,9 +229,10 @@ impl Draft {
             cvv: Some(&cvv),
             pin: None,
         };
-        let new = NewCard::seal(vault, holder, &clear)?.of_plastic();
+        let token = random.order_token()?;
+        let new = NewCard::seal(vault, holder, &clear)?.of_plastic(token.clone());
         let order = OrderRecord {
-            order: random.order_token()?,
+            order: token,
             card: new.card().token.clone(),
             kind: OrderKind::Physical,
             state: OrderState::Ordered,

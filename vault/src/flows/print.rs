@@ -154,6 +154,7 @@ async fn place(
         address: Some(address),
         placed_at: vault.now(),
     };
+    card.order = Some(order.order.clone());
     event.note = Some(order.order.to_string());
     event.bdh = Some(BodyHash::of(&payload));
     let mut answer = SealedAnswer {

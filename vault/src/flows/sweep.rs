@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::flows::erase::Erasure;
 use crate::flows::issue::PanIndex;
 use crate::flows::lookup::{TriesRecord, card_key};
-use crate::flows::purge;
 use crate::flows::retention::{self, Destroyed};
+use crate::flows::{orders, purge};
 use crate::idempotency::oldest_kept;
 use crate::open_vault::OpenVault;
 use crate::records::Record;
@@ -122,6 +122,9 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
             epoch: tx.keyring().epoch(),
         })?;
         let Some(mut card) = card else { return Ok(()) };
+        if let Some(order) = &card.order {
+            orders::forget_person(tx, order)?;
+        }
         card.standing = Standing::Destroyed;
         (card.pan, card.cvv, card.pin) = (None, None, None);
         tx.put(&card)

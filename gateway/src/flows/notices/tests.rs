@@ -7,6 +7,7 @@ use time::Duration;
 
 use super::*;
 use crate::domain::card::{Card, CardState, CardType, Standing};
+use crate::domain::operator::Scope;
 use crate::domain::order::{OrderKind, OrderState};
 use crate::flows::flag_late_orders::flag_late_orders;
 use crate::store::cards::tests::{a_card, user_with_balance};
@@ -201,9 +202,17 @@ async fn the_bureau_is_late_once_and_a_late_confirmation_still_links() {
         assert_eq!(late().await, 0);
         stage.clock.advance(Duration::hours(48));
         assert_eq!((late().await, late().await), (1, 0), "{}", stage.engine);
+        let listed = async |scope: &Scope| {
+            let mut read = services.db.read().await.unwrap();
+            orders::overdue(&mut read, scope, 0, 10).await.unwrap().len()
+        };
+        let of = |partner: &str| Scope::Partner(partner.parse().unwrap());
+        assert_eq!(listed(&Scope::Platform).await, 1, "{}", stage.engine);
+        assert_eq!((listed(&of("partner")).await, listed(&of("other")).await), (1, 0));
         let linked = notice(&stage, 1, NoticeKind::OrderLinked, &card, &token(1));
         apply(services, &linked).await.unwrap();
         assert_eq!(now_at(&stage, &card).await.0.state, CardState::Inactive);
+        assert_eq!(listed(&Scope::Platform).await, 0, "it is late no more");
         assert_eq!(told(&stage, &card).await, ["card.overdue", "card.linked"]);
     }
 }

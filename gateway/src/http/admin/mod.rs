@@ -9,6 +9,7 @@ mod installations;
 mod invitations;
 mod kyc;
 mod operators;
+mod orders;
 mod partners;
 mod sessions;
 mod summary;
@@ -75,6 +76,8 @@ pub const ADMIN: &[Route] = &[
     route(POST, "/admin/cards/{cardId}/unlock", Operator(UnlockCard), || web::to(card_doors::unlock::unlock::<OperatorCall<marker::UnlockCard>>), card_doors::unlock::doc),
     route(POST, "/admin/cards/{cardId}/replace", Operator(ReplaceCard), || web::to(card_doors::replace::replace::<OperatorCall<marker::ReplaceCard>>), || card_doors::replace::doc(Party::Operator)),
     route(PUT, "/admin/cards/{cardId}/renewal", Operator(SetCardRenewal), || web::to(card_doors::set_renewal::set::<OperatorCall<marker::SetCardRenewal>>), card_doors::set_renewal::doc),
+
+    readable("/admin/orders/overdue", Operator(ViewCards), || web::to(orders::overdue), orders::overdue_doc),
 
     readable("/admin/kyc/applications", Operator(DecideKyc), || web::to(kyc::list), kyc::list_doc),
     readable("/admin/kyc/applications/{applicationId}", Operator(DecideKyc), || web::to(kyc::get), kyc::get_doc),

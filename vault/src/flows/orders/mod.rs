@@ -107,6 +107,18 @@ pub fn place(tx: &mut Tx<'_, '_>, order: &OrderRecord, program: &ProgramName) ->
     tx.put(order)
 }
 
+/// Forgets what is personal of an order whose card is destroyed, however far it is.
+///
+/// # Errors
+/// The store's.
+pub fn forget_person(tx: &mut Tx<'_, '_>, order: &OrderToken) -> Result<(), Error> {
+    let Some(mut order) = tx.get::<OrderRecord>(&order_key(order))? else {
+        return Ok(());
+    };
+    (order.embossed_name, order.address) = (None, None);
+    tx.put(&order)
+}
+
 /// Writes an order's next state, keeps the list, forgets what is personal once nobody needs it, and tells the gateway.
 fn move_on(
     tx: &mut Tx<'_, '_>,

@@ -18,7 +18,7 @@ use crate::audit::event::Operation;
 use crate::error::Error;
 use crate::flows::orders::change::{Step, change};
 use crate::flows::orders::{OrderRecord, batch, waiting};
-use crate::flows::{erase, notices, order_card};
+use crate::flows::{erase, notices, order_card, sweep};
 
 fn bureau(name: &str) -> Identity {
     Identity::Bureau(name.parse().unwrap())
@@ -228,5 +228,22 @@ async fn what_will_not_be_made_closes_its_card_and_frees_the_plastic() {
         assert_eq!(closed.collect::<Vec<_>>(), [true, true, false]);
         let by_hand = say(&stage, &late.order, Step::Fail(FailureReason::CardClosed)).await;
         assert!(by_hand.is_err());
+    }
+}
+
+#[tokio::test]
+async fn name_and_address_go_with_the_card_at_the_latest() {
+    for stage in Stage::each().await {
+        with_key(&stage, 100).await;
+        let phone = stage.phone().await;
+        let ordered = order(&stage, &phone, Channel::Customers, true).await.unwrap();
+        assert!(record(&stage, &ordered.order).address.is_some());
+        erase::erase(&stage.vault, stage.event(Operation::Erase), ordered.card)
+            .await
+            .unwrap();
+        stage.clock.advance(time::Duration::days(30));
+        assert_eq!(sweep::destroy_due(&stage.vault).await.unwrap(), 1);
+        let left = record(&stage, &ordered.order);
+        assert!(left.address.is_none() && left.embossed_name.is_none());
     }
 }
