@@ -122,9 +122,7 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
             epoch: tx.keyring().epoch(),
         })?;
         let Some(mut card) = card else { return Ok(()) };
-        if let Some(order) = &card.order {
-            orders::forget_person(tx, order)?;
-        }
+        orders::forget_person(tx, &card)?;
         card.standing = Standing::Destroyed;
         (card.pan, card.cvv, card.pin) = (None, None, None);
         tx.put(&card)

@@ -107,11 +107,14 @@ pub fn place(tx: &mut Tx<'_, '_>, order: &OrderRecord, program: &ProgramName) ->
     tx.put(order)
 }
 
-/// Forgets what is personal of an order whose card is destroyed, however far it is.
+/// Forgets what is personal of the order of a card that is destroyed, however far it is.
 ///
 /// # Errors
 /// The store's.
-pub fn forget_person(tx: &mut Tx<'_, '_>, order: &OrderToken) -> Result<(), Error> {
+pub fn forget_person(tx: &mut Tx<'_, '_>, card: &Card) -> Result<(), Error> {
+    let Some(order) = &card.order else {
+        return Ok(());
+    };
     let Some(mut order) = tx.get::<OrderRecord>(&order_key(order))? else {
         return Ok(());
     };

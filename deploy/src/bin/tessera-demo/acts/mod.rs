@@ -3,6 +3,7 @@
 mod attack;
 mod card;
 mod control;
+mod plastic;
 mod user;
 
 use anyhow::Result;
@@ -50,6 +51,8 @@ pub(crate) async fn perform(stand: &Stand, teller: &Teller) -> Result<()> {
     card::reset_cvv(&cast, &mut seen).await?;
     card::print(&cast, &seen).await?;
     card::set_pin(&cast, &mut seen).await?;
+    teller.chapter("A physical card");
+    plastic::order_make_activate(&cast).await?;
     teller.chapter("A lock");
     control::lock(&cast, user, &seen).await?;
     teller.chapter("An attack, and the record of it");
