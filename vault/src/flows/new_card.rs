@@ -91,8 +91,14 @@ impl NewCard {
 
     /// Plastic from the start: a PIN can be set, and plastic is not ordered a second time.
     #[must_use]
-    pub fn of_plastic(mut self, order: OrderToken) -> Self {
+    pub fn of_plastic(mut self) -> Self {
         self.card.plastic = true;
+        self
+    }
+
+    /// Ordered at the bureau: what is personal of the order goes with the card.
+    #[must_use]
+    pub fn ordered_as(mut self, order: OrderToken) -> Self {
         self.card.order = Some(order);
         self
     }

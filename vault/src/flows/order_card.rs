@@ -230,7 +230,9 @@ impl Draft {
             pin: None,
         };
         let token = random.order_token()?;
-        let new = NewCard::seal(vault, holder, &clear)?.of_plastic(token.clone());
+        let new = NewCard::seal(vault, holder, &clear)?
+            .of_plastic()
+            .ordered_as(token.clone());
         let order = OrderRecord {
             order: token,
             card: new.card().token.clone(),
