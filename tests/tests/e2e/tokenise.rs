@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use deploy::actors::{Card, PartnerServer, RawGateway, Tokenisation};
+use deploy::actors::{Card, NewUser, PartnerServer, RawGateway, Tokenisation};
 use deploy::stand::StandOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -262,29 +262,35 @@ fn each_lack_is_told_by_its_own_code() {
         ] {
             refused(&pair.partner.tokenisation(user, &content).await?, status, code).await?;
         }
-        let newcomer = pair
-            .partner
-            .create_user(&deploy::actors::NewUser::sample()?)
-            .await?;
-        let newcomer = newcomer.expect(201)?.number_at("/id")?;
-        let request = pair
-            .partner
-            .tokenisation(newcomer, &content(&number(FOREIGN_BIN)))
-            .await?;
-        refused(&request, 409, "KYC_REQUIRED").await?;
+        Ok(())
+    });
+}
+
+#[test]
+fn what_the_user_lacks_for_a_card_is_told_by_its_own_code() {
+    on_each_engine(async |pair| {
+        let refused = async |request: &Tokenisation, status, code: &str| -> Result<()> {
+            let answer = pair.partner.send_tokenisation(request).await?;
+            answer.expect_refusal(status, code).map(drop)
+        };
+        let asked = async |partner: &PartnerServer, user| {
+            partner.tokenisation(user, &content(&number(FOREIGN_BIN))).await
+        };
+        let newcomer = NewUser::sample()?;
+        let newcomer = pair.partner.create_user(&newcomer).await?.expect(201)?;
+        let newcomer = newcomer.number_at("/id")?;
+        refused(&asked(&pair.partner, newcomer).await?, 409, "KYC_REQUIRED").await?;
         let without = pair.other_partner.accepted_user().await?;
-        let request = pair
-            .other_partner
-            .tokenisation(without, &content(&number(FOREIGN_BIN)))
-            .await?;
-        let answer = pair.other_partner.send_tokenisation(&request).await?;
+        let theirs = asked(&pair.other_partner, without).await?;
+        let answer = pair.other_partner.send_tokenisation(&theirs).await?;
         answer.expect_refusal(409, "BALANCE_REQUIRED")?;
         // Another partner's user is nobody's.
-        let theirs = Tokenisation {
-            path: request.path,
-            ..good
-        };
-        refused(&theirs, 404, "NOT_FOUND").await
+        refused(&theirs, 404, "NOT_FOUND").await?;
+
+        let user = pair.partner.accepted_user().await?;
+        let request = asked(&pair.partner, user).await?;
+        pair.partner.set_locked(user, true).await?.expect(200)?;
+        refused(&request, 409, "USER_LOCKED").await
     });
 }
 

@@ -70,13 +70,9 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
             let card = &context.card.record;
             event.program = Some(card.program.clone());
             event.holder = Some(card.holder.clone());
-            match vault.secrets(card).and_then(|secrets| secrets.pan(card)) {
-                Ok(pan) => {
-                    let subject = subject(pan.as_bytes(), card.reach());
-                    vault.keyring().fingerprints(&subject).collect()
-                }
+            match fingerprints_of(vault, card) {
                 Err(error) if unreadable(&error) => Vec::new(),
-                Err(other) => return Err(other),
+                found => found?,
             }
         }
         Err(error) if unreadable(&error) => Vec::new(),
@@ -128,6 +124,13 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
         tx.put(&card)
     };
     vault.commit(event, work).await
+}
+
+/// Under which keys the number of a card may be found.
+fn fingerprints_of(vault: &OpenVault, card: &Card) -> Result<Vec<PanFingerprint>, Error> {
+    let pan = vault.secrets(card)?.pan(card)?;
+    let subject = subject(pan.as_bytes(), card.reach());
+    Ok(vault.keyring().fingerprints(&subject).collect())
 }
 
 /// Forgets remembered answers that are older than a day. Returns how many.

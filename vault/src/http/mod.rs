@@ -121,11 +121,6 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/order-payload", || web::post().to(cards::open_order_payload), "Open the payload of an order of a physical card"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/physical-cards", || web::post().to(cards::order), "Order a physical card"),
 
-        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/token-payload", || web::post().to(tokens::open_payload), "Open the payload of a request to tokenise a card"),
-        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/tokens", || web::post().to(tokens::tokenise), "A token for a card that exists already"),
-        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/row-tokens", || web::post().to(tokens::row), "A token for the card in a row of a mass import"),
-        door::<ForGateway>(Method::POST, paths::IMPORT_SESSIONS, || web::post().to(tokens::session), "A nonce for the card rows of a mass import"),
-
         door::<ForGateway>(Method::GET, "/v1/holders/{holder}/reveals", || web::get().to(holders::reveals), "Who saw a holder's cards"),
 
         door::<ForGateway>(Method::GET, "/v1/cards/{card}/reveals", || web::get().to(cards::reveals), "Who saw a card"),
@@ -157,6 +152,7 @@ pub fn routes() -> Vec<Route> {
         door::<ForOverseers>(Method::GET, paths::AUDIT_CONSISTENCY, || web::get().to(readings::audit_consistency), "That the log of one size begins with that of another"),
     ];
     routes.extend(of_plastic());
+    routes.extend(of_existing_cards());
     routes
 }
 
@@ -174,6 +170,17 @@ fn of_plastic() -> Vec<Route> {
         door::<ForBureaus>(Method::POST, "/v1/bureau/orders/{order}/fail", || web::post().to(bureau::fail), "The plastic will not come"),
         door::<ForBureaus>(Method::POST, "/v1/bureau/orders/{order}/return", || web::post().to(bureau::come_back), "The plastic came back"),
         door::<ForOverseers>(Method::GET, paths::WAITING_ORDERS, || web::get().to(bureau::waiting), "Orders that the bureau has not confirmed"),
+    ]
+}
+
+/// The gateway's doors for cards that partners bring in.
+#[rustfmt::skip]
+fn of_existing_cards() -> Vec<Route> {
+    vec![
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/token-payload", || web::post().to(tokens::open_payload), "Open the payload of a request to tokenise a card"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/tokens", || web::post().to(tokens::tokenise), "A token for a card that exists already"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/row-tokens", || web::post().to(tokens::row), "A token for the card in a row of a mass import"),
+        door::<ForGateway>(Method::POST, paths::IMPORT_SESSIONS, || web::post().to(tokens::session), "A nonce for the card rows of a mass import"),
     ]
 }
 

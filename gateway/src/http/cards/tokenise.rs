@@ -76,6 +76,7 @@ pub(in crate::http) fn doc() -> Doc {
             shapes::masked(),
         )
         .errors(&[
+            Code::UserLocked,
             Code::KycRequired,
             Code::BalanceRequired,
             Code::CardAlreadyTokenised,

@@ -10,12 +10,12 @@ use super::super::{CallerKind, Route};
 use super::{Body, Doc, Needs, Proof};
 use crate::error::Code;
 
-/// What no operation says of itself: 405 is what a path says of verbs that it has not. Tokenising has its codes before its door.
+/// What no operation says of itself: 405 is what a path says of verbs that it has not. The card rows of imports have their codes before their door.
 #[cfg(test)]
 pub(super) const OF_NO_OPERATION: [Code; 3] = [
     Code::MethodNotAllowed,
-    Code::CardAlreadyTokenised,
-    Code::CardNotAccepted,
+    Code::ImportRowsUsedUp,
+    Code::TooManyImports,
 ];
 
 /// Every code that the operation may answer.

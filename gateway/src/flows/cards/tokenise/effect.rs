@@ -30,7 +30,7 @@ pub(in crate::flows::cards) async fn ask_vault(
     };
     let mut call = task.call().clone();
     if let Some(card) = known(services, &held).await? {
-        let user = users::find(&mut *services.db.read().await?, card.user).await?;
+        let user = users::find_even_removed(&mut *services.db.read().await?, card.user).await?;
         let user = user.ok_or(StoreError::Corrupt("a card's user is gone"))?;
         let program = services.program_of(&user);
         let program = program.map_err(|_| StoreError::Corrupt("a user's program is gone"))?;
@@ -75,7 +75,7 @@ pub(in crate::flows::cards) async fn tokenised(
 /// Files a card that was brought in, with the event that tells of it.
 pub(super) async fn file(services: &Services, tx: &mut Tx, card: &Card) -> Result<(), Error> {
     cards::insert(tx, card).await?;
-    let user = users::find(tx, card.user)
+    let user = users::find_even_removed(tx, card.user)
         .await?
         .ok_or(StoreError::Corrupt("a card's user is gone"))?;
     let event = Event::new(EventKind::CardCreated, &user.partner)

@@ -48,7 +48,7 @@ pub struct ExistingCard {
 /// Tokenises a card.
 ///
 /// # Errors
-/// The proof's, the payload's, then `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's, then
+/// The proof's, the payload's, then `USER_LOCKED`, `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's, then
 /// `CARD_NOT_ACCEPTED`, `CARD_ALREADY_TOKENISED`, `CARD_REMOVED`.
 pub async fn tokenise(
     services: &Services,
@@ -195,11 +195,10 @@ async fn place(
     user: UserId,
     named: Option<BalanceId>,
 ) -> Result<Result<BalanceId, Code>, StoreError> {
-    let established = users::find_for_update(tx, user)
-        .await?
-        .is_some_and(|user| user.kyc == KycStatus::Accepted);
-    if !established {
-        return Ok(Err(Code::KycRequired));
+    match users::find_for_update(tx, user).await? {
+        Some(user) if !user.may_get_more() => return Ok(Err(Code::UserLocked)),
+        Some(user) if user.kyc == KycStatus::Accepted => {}
+        Some(_) | None => return Ok(Err(Code::KycRequired)),
     }
     let all = balances::list(tx, user, 0, MOST_BALANCES).await?;
     let in_use = |state| state == BalanceState::Active;

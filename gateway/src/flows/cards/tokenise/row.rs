@@ -64,7 +64,7 @@ pub struct CardRow<'a> {
 /// Tokenises the card of one row and files it; the card that is there, where that was done before.
 ///
 /// # Errors
-/// `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND`; the proof's, the payload's, `CARD_NOT_ACCEPTED`,
+/// `USER_LOCKED`, `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND`; the proof's, the payload's, `CARD_NOT_ACCEPTED`,
 /// `CARD_ALREADY_TOKENISED`, `CARD_REMOVED`, `IMPORT_ROWS_USED_UP`: the row's end. `TOO_MANY_REQUESTS` and 503: worth another
 /// try.
 pub async fn row(services: &Services, row: CardRow<'_>) -> Result<Card, Error> {
