@@ -118,9 +118,6 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/issue-payload", || web::post().to(cards::open_issue_payload), "Open the payload of a request to create a card"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/cards", || web::post().to(cards::issue), "Issue a card"),
 
-        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/order-payload", || web::post().to(cards::open_order_payload), "Open the payload of an order of a physical card"),
-        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/physical-cards", || web::post().to(cards::order), "Order a physical card"),
-
         door::<ForGateway>(Method::GET, "/v1/holders/{holder}/reveals", || web::get().to(holders::reveals), "Who saw a holder's cards"),
 
         door::<ForGateway>(Method::GET, "/v1/cards/{card}/reveals", || web::get().to(cards::reveals), "Who saw a card"),
@@ -160,6 +157,9 @@ pub fn routes() -> Vec<Route> {
 #[rustfmt::skip]
 fn of_plastic() -> Vec<Route> {
     vec![
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/order-payload", || web::post().to(cards::open_order_payload), "Open the payload of an order of a physical card"),
+        door::<ForGateway>(Method::POST, "/v1/holders/{holder}/physical-cards", || web::post().to(cards::order), "Order a physical card"),
+
         door::<ForGateway>(Method::GET, paths::NOTICES, || web::get().to(notices::read), "What happened without the gateway, from an index on; waits for news"),
         door::<ForGateway>(Method::POST, paths::ACKNOWLEDGE_NOTICES, || web::post().to(notices::acknowledge), "Everything up to an index was applied"),
 
