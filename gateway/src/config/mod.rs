@@ -281,6 +281,9 @@ impl Config {
                     "kyc_provider must be manual, a name of [[kyc.providers]], or in development sandbox",
                 );
             }
+            if program.reload_max < 1 || !(1..=60).contains(&program.hold_days) {
+                return invalid("reload_max must be at least 1, hold_days 1 to 60");
+            }
         }
         Ok(())
     }

@@ -33,6 +33,15 @@ pub struct Program {
     /// How many days before its end a card is renewed.
     #[serde(default = "thirty")]
     pub renew_days_before: u8,
+    /// Most that one reload of a user balance may bring, in minor units of the balance's currency.
+    #[serde(default = "reload_max")]
+    pub reload_max: i64,
+    /// How long an authorisation holds money that is neither cleared nor reversed, in days.
+    #[serde(default = "hold_days")]
+    pub hold_days: u32,
+    /// Whether the partner may create its credit or deposit balance by itself.
+    #[serde(default)]
+    pub partners_create_balances: bool,
     /// Whether payloads wrapped with RSA-OAEP (SHA-1) are taken.
     #[serde(default = "yes")]
     pub rsa_oaep_sha1: bool,
@@ -58,4 +67,14 @@ const fn thirty() -> u8 {
 
 const fn yes() -> bool {
     true
+}
+
+/// Ten thousand euro.
+const fn reload_max() -> i64 {
+    1_000_000
+}
+
+/// What schemes give merchants for most sales.
+const fn hold_days() -> u32 {
+    7
 }

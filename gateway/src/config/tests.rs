@@ -115,6 +115,8 @@ fn values_that_make_no_sense_are_refused() {
         ("\"desk@bank.example\"", "\"desk\""),
         ("mails = {", "mails = { language = \"xx\","),
         ("mails = {", "mails = { to_users = [\"card.created\"],"),
+        ("currency = \"PLN\"", "currency = \"PLN\"\nreload_max = 0"),
+        ("currency = \"PLN\"", "currency = \"PLN\"\nhold_days = 0"),
         ("\"development\"", "\"test\""),
         ("127.0.0.1:8443", "localhost"),
     ] {

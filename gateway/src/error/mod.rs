@@ -3,14 +3,12 @@
 //! What callers are told stands in the table; what only the operator may know is the `cause`, which the door writes to the
 //! log once, under the request's trace.
 
+mod failure;
 mod reasons;
 
-use std::borrow::Cow;
-use std::fmt;
-
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
-use shared::problem::{FieldError, Problem, TraceId};
+
+pub use failure::Error;
 
 /// What callers branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +55,12 @@ pub enum Code {
     EnrolmentProofInvalid,
     /// The lock was placed by somebody whose lock this caller may not lift.
     LockNotYours,
+    /// Somebody else has to decide what you proposed.
+    OwnProposal,
+    /// This is for operators of the platform.
+    PlatformOnly,
+    /// The program does not offer this.
+    NotOffered,
     /// Unknown, or somebody else's.
     NotFound,
     /// The path exists, with other methods.
@@ -73,6 +77,32 @@ pub enum Code {
     BalanceRequired,
     /// The user has as many balances as are allowed.
     TooManyBalances,
+    /// The balance is locked.
+    BalanceLocked,
+    /// The balance is closed.
+    BalanceClosed,
+    /// The balance is not locked.
+    BalanceNotLocked,
+    /// The balance has cards that are in use.
+    BalanceHasCards,
+    /// The balance does not cover the amount.
+    InsufficientFunds,
+    /// The partner's balance does not cover the amount.
+    PartnerLimitExceeded,
+    /// The partner has no balance in this currency.
+    PartnerBalanceRequired,
+    /// The partner's balance is locked.
+    PartnerBalanceLocked,
+    /// The partner has a credit or a deposit balance in this currency.
+    PartnerBalanceExists,
+    /// A company balance limits no partner.
+    NotALimit,
+    /// The authorisation was cleared or reversed before.
+    HoldEnded,
+    /// This bank transfer was proposed or credited before.
+    BankReferenceUsed,
+    /// The reload does not wait for a decision any more.
+    ReloadDecided,
     /// The partner has a user of this name.
     ExternalIdTaken,
     /// The user is locked.
@@ -185,7 +215,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 83] = [
+    pub const ALL: [Self; 99] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -207,6 +237,9 @@ impl Code {
         Self::HolderKeyPending,
         Self::EnrolmentProofInvalid,
         Self::LockNotYours,
+        Self::OwnProposal,
+        Self::PlatformOnly,
+        Self::NotOffered,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTooSlow,
@@ -215,6 +248,19 @@ impl Code {
         Self::KycAccepted,
         Self::BalanceRequired,
         Self::TooManyBalances,
+        Self::BalanceLocked,
+        Self::BalanceClosed,
+        Self::BalanceNotLocked,
+        Self::BalanceHasCards,
+        Self::InsufficientFunds,
+        Self::PartnerLimitExceeded,
+        Self::PartnerBalanceRequired,
+        Self::PartnerBalanceLocked,
+        Self::PartnerBalanceExists,
+        Self::NotALimit,
+        Self::HoldEnded,
+        Self::BankReferenceUsed,
+        Self::ReloadDecided,
         Self::ExternalIdTaken,
         Self::UserLocked,
         Self::BalanceNotEmpty,
@@ -298,6 +344,9 @@ impl Code {
             Self::HolderKeyPending => (S::FORBIDDEN, "HOLDER_KEY_PENDING", "The holder's key is not active yet."),
             Self::EnrolmentProofInvalid => (S::FORBIDDEN, "ENROLMENT_PROOF_INVALID", "The enrolment proof does not vouch for this key."),
             Self::LockNotYours => (S::FORBIDDEN, "LOCK_NOT_YOURS", "This lock was placed by somebody else."),
+            Self::OwnProposal => (S::FORBIDDEN, "OWN_PROPOSAL", "Somebody else has to decide what you proposed."),
+            Self::PlatformOnly => (S::FORBIDDEN, "PLATFORM_ONLY", "This is for operators of the platform."),
+            Self::NotOffered => (S::FORBIDDEN, "NOT_OFFERED", "The program does not offer this."),
             Self::NotFound => (S::NOT_FOUND, "NOT_FOUND", "There is no such thing here."),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "The path does not know this method."),
             Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "The body did not arrive in time."),
@@ -306,6 +355,19 @@ impl Code {
             Self::KycAccepted => (S::CONFLICT, "KYC_ACCEPTED", "The user's identity is established already."),
             Self::BalanceRequired => (S::CONFLICT, "BALANCE_REQUIRED", "The user has no such balance in use."),
             Self::TooManyBalances => (S::CONFLICT, "TOO_MANY_BALANCES", "The user has as many balances as are allowed."),
+            Self::BalanceLocked => (S::CONFLICT, "BALANCE_LOCKED", "The balance is locked."),
+            Self::BalanceClosed => (S::CONFLICT, "BALANCE_CLOSED", "The balance is closed."),
+            Self::BalanceNotLocked => (S::CONFLICT, "BALANCE_NOT_LOCKED", "The balance is not locked."),
+            Self::BalanceHasCards => (S::CONFLICT, "BALANCE_HAS_CARDS", "The balance has cards that are in use."),
+            Self::InsufficientFunds => (S::CONFLICT, "INSUFFICIENT_FUNDS", "The balance does not cover the amount."),
+            Self::PartnerLimitExceeded => (S::CONFLICT, "PARTNER_LIMIT_EXCEEDED", "The partner's balance does not cover the amount."),
+            Self::PartnerBalanceRequired => (S::CONFLICT, "PARTNER_BALANCE_REQUIRED", "The partner has no balance in this currency."),
+            Self::PartnerBalanceLocked => (S::CONFLICT, "PARTNER_BALANCE_LOCKED", "The partner's balance is locked."),
+            Self::PartnerBalanceExists => (S::CONFLICT, "PARTNER_BALANCE_EXISTS", "The partner has a credit or a deposit balance in this currency."),
+            Self::NotALimit => (S::CONFLICT, "NOT_A_LIMIT", "A company balance limits no partner."),
+            Self::HoldEnded => (S::CONFLICT, "HOLD_ENDED", "The authorisation was cleared or reversed before."),
+            Self::BankReferenceUsed => (S::CONFLICT, "BANK_REFERENCE_USED", "This bank transfer was proposed or credited before."),
+            Self::ReloadDecided => (S::CONFLICT, "RELOAD_DECIDED", "The reload does not wait for a decision any more."),
             Self::ExternalIdTaken => (S::CONFLICT, "EXTERNAL_ID_TAKEN", "There is a user with this externalId."),
             Self::UserLocked => (S::CONFLICT, "USER_LOCKED", "The user is locked."),
             Self::BalanceNotEmpty => (S::CONFLICT, "BALANCE_NOT_EMPTY", "A balance of the user holds money, or money is held on it."),
@@ -361,132 +423,6 @@ impl Code {
             Self::StoreUnavailable => (S::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", "The database cannot be asked at the moment."),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "BUSY", "Too much is asked for at the moment."),
         }
-    }
-}
-
-/// Why a request was not carried out.
-#[derive(Debug)]
-pub struct Error(Box<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    code: Code,
-    fields: Vec<FieldError>,
-    retry_after_seconds: Option<u32>,
-    cause: Option<String>,
-    vault_may_have_acted: bool,
-}
-
-impl From<Code> for Error {
-    fn from(code: Code) -> Self {
-        Self(Box::new(Inner {
-            code,
-            fields: Vec::new(),
-            retry_after_seconds: None,
-            cause: None,
-            vault_may_have_acted: false,
-        }))
-    }
-}
-
-impl Error {
-    /// A defect or a broken machine; `cause` goes to the log and nowhere else.
-    #[must_use]
-    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
-        Self::from(Code::Internal).caused_by(cause)
-    }
-
-    /// Members of the request that break rules.
-    #[must_use]
-    pub fn invalid(fields: Vec<FieldError>) -> Self {
-        let mut error = Self::from(Code::ValidationFailed);
-        error.0.fields = fields;
-        error
-    }
-
-    /// A limit is used up for so many seconds.
-    #[must_use]
-    pub fn too_many(retry_after_seconds: u32) -> Self {
-        Self::from(Code::TooManyRequests).retry_after(retry_after_seconds)
-    }
-
-    /// Tells the caller when to come back.
-    #[must_use]
-    pub fn retry_after(mut self, seconds: u32) -> Self {
-        self.0.retry_after_seconds = Some(seconds);
-        self
-    }
-
-    /// Adds what the log shall say.
-    #[must_use]
-    pub fn caused_by(mut self, cause: impl Into<Cow<'static, str>>) -> Self {
-        self.0.cause = Some(cause.into().into_owned());
-        self
-    }
-
-    /// What callers branch on.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        self.0.code
-    }
-
-    /// What the log shall say.
-    #[must_use]
-    pub fn cause(&self) -> Option<&str> {
-        self.0.cause.as_deref()
-    }
-
-    /// Which members of the request break which rules.
-    #[must_use]
-    pub fn fields(&self) -> &[FieldError] {
-        &self.0.fields
-    }
-
-    /// Whether the vault may have done something before this error, so that the request must be repeatable with the key
-    /// that was noted for it.
-    #[must_use]
-    pub fn vault_may_have_acted(&self) -> bool {
-        self.0.vault_may_have_acted
-    }
-
-    /// Says that the vault may have done something: in an earlier try of the same request, if not in this one.
-    #[must_use]
-    pub fn unsettled(mut self) -> Self {
-        self.0.vault_may_have_acted = true;
-        self
-    }
-
-    /// The answer's content.
-    #[must_use]
-    pub fn to_problem(&self, trace: TraceId) -> Problem {
-        let (status, code, title) = self.0.code.row();
-        let mut problem = Problem::new(status, code, title, trace);
-        for field in &self.0.fields {
-            problem = problem.with_field(field.clone());
-        }
-        match self.0.retry_after_seconds {
-            Some(seconds) => problem.with_retry_after(seconds),
-            None => problem,
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.code.row().1)
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// The body is written by `http::trace`, which knows the trace of the request.
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        self.0.code.row().0
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        HttpResponse::new(self.status_code())
     }
 }
 

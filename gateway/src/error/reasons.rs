@@ -2,9 +2,11 @@
 
 use super::{Code, Error};
 use crate::clients::vault::{Refusal, VaultError};
+use crate::domain::balance::BalanceRefusal;
 use crate::domain::card::CardRefusal;
 use crate::domain::lock::LockRefusal;
 use crate::domain::partner::CertificateRefusal;
+use crate::domain::partner_balance::DecisionRefusal;
 use crate::store::StoreError;
 
 impl From<StoreError> for Error {
@@ -105,5 +107,26 @@ impl From<CertificateRefusal> for Error {
             CertificateRefusal::Ended => Code::CertificateEnded,
         }
         .into()
+    }
+}
+
+impl From<BalanceRefusal> for Error {
+    fn from(refusal: BalanceRefusal) -> Self {
+        Self::from(match refusal {
+            BalanceRefusal::Closed => Code::BalanceClosed,
+            BalanceRefusal::NotLocked => Code::BalanceNotLocked,
+            BalanceRefusal::NotYours => Code::LockNotYours,
+            BalanceRefusal::NotEmpty => Code::BalanceNotEmpty,
+            BalanceRefusal::HasCards => Code::BalanceHasCards,
+        })
+    }
+}
+
+impl From<DecisionRefusal> for Error {
+    fn from(refusal: DecisionRefusal) -> Self {
+        Self::from(match refusal {
+            DecisionRefusal::OwnProposal => Code::OwnProposal,
+            DecisionRefusal::Decided => Code::ReloadDecided,
+        })
     }
 }

@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 
+use shared::problem::TraceId;
+
 use super::*;
 
 #[test]

@@ -4,13 +4,14 @@ use shared::money::Currency;
 
 use super::claimed::{Opened, open};
 use crate::domain::balance::{BALANCES_MAX, Balance};
+use crate::domain::event::{Event, EventKind};
 use crate::domain::kyc::KycStatus;
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::audit::{self, Stamp};
 use crate::store::idempotency::{Answer, Request};
-use crate::store::{balances, users};
+use crate::store::{balances, events, users};
 
 /// Creates the balance, in the program's currency if none is named; `render` writes the answer. An operator's action comes
 /// with its stamp.
@@ -45,6 +46,11 @@ pub async fn create_balance(
     let program = services.program_of(&user)?;
     let currency = currency.unwrap_or(program.currency);
     let balance = balances::insert(&mut tx, user.id, &program.name, currency, services.now()).await?;
+    let event = Event::new(EventKind::BalanceCreated, &user.partner)
+        .about_user(user.id)
+        .telling("balanceId", balance.id.0)
+        .telling("currency", currency.code());
+    events::write(&mut tx, &event, services.now()).await?;
     let stamp = stamp
         .cloned()
         .map(|stamp| stamp.saying(format!("balance {}", balance.id.0)));

@@ -21,12 +21,14 @@ mod kyc;
 mod kyc_documents;
 mod operator;
 pub mod page;
+mod partner_balances;
 mod person;
 mod profile;
 mod public_key;
 mod search;
 mod standing;
 mod trace;
+mod transactions;
 mod webhooks;
 
 mod admin;
@@ -153,6 +155,7 @@ pub const PUBLIC: &[Route] = &[
     route(POST, "/customers/me/balances", User, || web::to(customers::create_balance), balances::create_doc),
     readable("/customers/me/balances", User, || web::to(customers::list_balances), balances::list_doc),
     readable("/customers/me/balances/{balanceId}", User, || web::to(customers::get_balance), balances::get_doc),
+    readable("/customers/me/transactions", User, || web::to(customers::list_transactions), transactions::list_doc),
 
     readable("/customers/me/reveals", User, || web::to(cards::reveals::of_user::<UserCall>), cards::reveals::of_user_doc),
     route(POST, "/customers/me/cards/virtual", User, || web::to(cards::create_virtual::create::<UserCall>), || cards::create_virtual::doc(Party::User)),
@@ -210,6 +213,13 @@ pub const PARTNER: &[Route] = &[
     route(POST, "/secure/customers/{customerId}/balances", Partner, || web::to(secure::create_balance), balances::create_doc),
     readable("/secure/customers/{customerId}/balances", Partner, || web::to(secure::list_balances), balances::list_doc),
     readable("/secure/customers/{customerId}/balances/{balanceId}", Partner, || web::to(secure::get_balance), balances::get_doc),
+    route(POST, "/secure/customers/{customerId}/balances/{balanceId}/reload", Partner, || web::to(secure::reload_balance), balances::reload_doc),
+    route(POST, "/secure/customers/{customerId}/balances/{balanceId}/lock", Partner, || web::to(secure::lock_balance), balances::lock_doc),
+    route(POST, "/secure/customers/{customerId}/balances/{balanceId}/unlock", Partner, || web::to(secure::unlock_balance), || balances::unlock_doc(Party::Partner)),
+    route(POST, "/secure/customers/{customerId}/balances/{balanceId}/close", Partner, || web::to(secure::close_balance), || balances::close_doc(Party::Partner)),
+    readable("/secure/customers/{customerId}/transactions", Partner, || web::to(secure::list_transactions), transactions::list_doc),
+    readable("/secure/partner-balances", Partner, || web::to(partner_balances::list), partner_balances::list_doc),
+    route(POST, "/secure/partner-balances", Partner, || web::to(partner_balances::create), partner_balances::create_doc),
 
     readable("/secure/customers/{customerId}/reveals", Partner, || web::to(cards::reveals::of_user::<PartnerCall>), cards::reveals::of_user_doc),
     route(POST, "/secure/customers/{customerId}/cards/virtual", Partner, || web::to(cards::create_virtual::create::<PartnerCall>), || cards::create_virtual::doc(Party::Partner)),

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use super::call::Call;
 use super::caller::{Customer, hash_of_token, scoped_to};
+use crate::domain::balance::BalanceId;
 use crate::domain::card::CardId;
 use crate::domain::operator::{Operator, Permitted};
 use crate::domain::user::{User, UserId};
@@ -21,7 +22,7 @@ use crate::flows::operators::has_form_of_token;
 use crate::flows::operators::note_view::note_view;
 use crate::store::audit::Stamp;
 use crate::store::operator_sessions::{self, Session};
-use crate::store::{cards, idempotency, users};
+use crate::store::{balances, cards, idempotency, users};
 
 /// An operator with a session, in a role that has the permission `P`.
 pub(super) struct OperatorCall<P> {
@@ -78,10 +79,17 @@ impl<P: Permitted> OperatorCall<P> {
             .ok_or_else(|| Code::NotFound.into())
     }
 
-    /// The user whom the path names as `{customerId}`, or whose card it names as `{cardId}`.
+    /// The user whom the path names as `{customerId}`, or whose balance or card it names as `{balanceId}` or `{cardId}`.
     async fn customer(&self) -> Result<(User, Option<CardId>), Error> {
         if self.call.has("customerId") {
             return Ok((self.user(UserId(self.call.number("customerId")?)).await?, None));
+        }
+        if self.call.has("balanceId") {
+            let balance = BalanceId(self.call.number("balanceId")?);
+            let mut read = self.call.services().db.read().await?;
+            let user = balances::owner(&mut read, balance).await?.ok_or(Code::NotFound)?;
+            drop(read);
+            return Ok((self.user(user).await?, None));
         }
         let card = CardId(self.call.number("cardId")?);
         let mut read = self.call.services().db.read().await?;

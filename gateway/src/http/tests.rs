@@ -81,7 +81,14 @@ async fn the_table_names_each_route_once_and_by_the_door_of_its_caller() {
     for (routes, prefixes) in [
         (PUBLIC, &["/health/", "/customers/", "/callbacks/"][..]),
         (ADMIN, &["/admin/"]),
-        (PARTNER, &["/lifecycle/v1/", "/secure/customers/"]),
+        (
+            PARTNER,
+            &[
+                "/lifecycle/v1/",
+                "/secure/customers/",
+                "/secure/partner-balances/",
+            ],
+        ),
     ] {
         for (index, route) in routes.iter().enumerate() {
             let twin = |other: &&Route| (other.path, &other.method) == (route.path, &route.method);

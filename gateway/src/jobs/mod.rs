@@ -2,6 +2,7 @@
 
 pub mod card_requests;
 pub mod events;
+pub(crate) mod holds;
 mod key_revocations;
 pub mod kyc_submissions;
 pub mod mails;
@@ -38,6 +39,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
         log("removals", removals::finish(&services).await);
         log("registrations", registrations::finish(&services).await);
         log("late orders", flag_late_orders(&services).await);
+        log("holds", holds::expire_due(&services).await);
         log("sweep", sweep::sweep(&services).await);
     }
 }

@@ -1,16 +1,24 @@
-//! Balances of users.
+//! Balances of users. What is in one is its account's to say.
 
 use shared::ids::ProgramName;
 use shared::money::Currency;
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe};
 use time::OffsetDateTime;
 
+use super::ledger::accounts::{self, Owner, sums_of_row};
 use super::row::{get, named, parse};
 use super::{Sequence, StoreError, Tx, millis};
-use crate::domain::balance::{Balance, BalanceId, BalanceState, Sums};
-use crate::domain::operator::Scope;
+use crate::domain::balance::{Balance, BalanceId, BalanceState};
+use crate::domain::ledger::{AccountKind, Sums};
+use crate::domain::lock::Party;
 use crate::domain::user::UserId;
+
+/// A balance without an account was made by the version before, and is empty.
+const COLUMNS: &str = "SELECT b.id, b.user_id, b.currency, b.state, b.locked_by, \
+     COALESCE(a.debits_pending, 0) AS debits_pending, COALESCE(a.debits_posted, 0) AS debits_posted, \
+     COALESCE(a.credits_pending, 0) AS credits_pending, COALESCE(a.credits_posted, 0) AS credits_posted \
+     FROM balances b LEFT JOIN accounts a ON a.balance_id = b.id WHERE";
 
 fn of_row(row: &AnyRow) -> Result<Balance, StoreError> {
     Ok(Balance {
@@ -18,16 +26,14 @@ fn of_row(row: &AnyRow) -> Result<Balance, StoreError> {
         user: UserId(get(row, "user_id")?),
         currency: parse(row, "currency")?,
         state: named(row, "state", BalanceState::from_name)?,
-        sums: Sums {
-            debits_pending: get(row, "debits_pending")?,
-            debits_posted: get(row, "debits_posted")?,
-            credits_pending: get(row, "credits_pending")?,
-            credits_posted: get(row, "credits_posted")?,
-        },
+        locked_by: get::<Option<String>>(row, "locked_by")?
+            .map(|name| Party::from_name(&name).ok_or(StoreError::Corrupt("locked_by")))
+            .transpose()?,
+        sums: sums_of_row(row)?,
     })
 }
 
-/// Creates an empty balance in use.
+/// Creates an empty balance in use, with its account, and the platform's account that pays the differences of its program.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -50,13 +56,107 @@ pub async fn insert(
     .bind(millis(now))
     .execute(&mut **tx)
     .await?;
+    let row = sqlx::query("SELECT partner FROM users WHERE id = $1")
+        .bind(user.0)
+        .fetch_one(&mut **tx)
+        .await?;
+    let owner = Owner {
+        partner: &parse(&row, "partner")?,
+        program,
+        currency,
+    };
+    accounts::of_balance(tx, owner, BalanceId(id), now).await?;
+    accounts::ensure(tx, owner, AccountKind::Company, now).await?;
     Ok(Balance {
         id: BalanceId(id),
         user,
         currency,
         state: BalanceState::Active,
+        locked_by: None,
         sums: Sums::default(),
     })
+}
+
+/// Takes a balance of this user, to be changed in this transaction, with the program under which it was made: nobody else
+/// changes its state before the transaction ends. What is in it may still change until its account is taken.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn take(
+    tx: &mut Tx,
+    user: UserId,
+    id: BalanceId,
+) -> Result<Option<(Balance, ProgramName)>, StoreError> {
+    let row =
+        sqlx::query("UPDATE balances SET state = state WHERE id = $1 AND user_id = $2 RETURNING program")
+            .bind(id.0)
+            .bind(user.0)
+            .fetch_optional(&mut **tx)
+            .await?;
+    let Some(row) = row else { return Ok(None) };
+    let balance = find(tx, user, id).await?;
+    Ok(balance.zip(Some(parse(&row, "program")?)))
+}
+
+/// Writes the state of a balance that was taken in this transaction.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn set_state(tx: &mut Tx, balance: &Balance) -> Result<(), StoreError> {
+    sqlx::query("UPDATE balances SET state = $2, locked_by = $3 WHERE id = $1")
+        .bind(balance.id.0)
+        .bind(balance.state.as_str())
+        .bind(balance.locked_by.map(Party::as_str))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The program under which it was made.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn program(
+    connection: &mut AnyConnection,
+    id: BalanceId,
+) -> Result<Option<ProgramName>, StoreError> {
+    let row = sqlx::query("SELECT program FROM balances WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| parse(&row, "program")).transpose()
+}
+
+/// Whose balance this is.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn owner(connection: &mut AnyConnection, id: BalanceId) -> Result<Option<UserId>, StoreError> {
+    let row = sqlx::query("SELECT user_id FROM balances WHERE id = $1")
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| get(&row, "user_id").map(UserId)).transpose()
+}
+
+/// Whether a card is on it that can be used, or can be used again, or is being made. The user's row was taken in this
+/// transaction, as whoever makes a card takes it.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn has_live_cards(tx: &mut Tx, id: BalanceId) -> Result<bool, StoreError> {
+    // Work that was written down names the balance in its JSON.
+    let row = sqlx::query(
+        "SELECT 1 AS live FROM cards WHERE balance_id = $1 AND (state IN ('ORDERED', 'INACTIVE', 'ACTIVE') \
+         OR (state = 'LOCKED' AND lock_code IN (3, 4, 6, 7))) \
+         UNION ALL SELECT 1 AS live FROM card_requests WHERE task LIKE $2 OR task LIKE $3 LIMIT 1",
+    )
+    .bind(id.0)
+    .bind(format!("%\"balance\":{},%", id.0))
+    .bind(format!("%\"balance\":{}}}%", id.0))
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.is_some())
 }
 
 /// A balance of this user.
@@ -68,17 +168,14 @@ pub async fn find(
     user: UserId,
     id: BalanceId,
 ) -> Result<Option<Balance>, StoreError> {
-    sqlx::query(
-        "SELECT id, user_id, currency, state, debits_pending, debits_posted, credits_pending, credits_posted \
-         FROM balances WHERE id = $1 AND user_id = $2",
-    )
-    .bind(id.0)
-    .bind(user.0)
-    .fetch_optional(connection)
-    .await?
-    .as_ref()
-    .map(of_row)
-    .transpose()
+    sqlx::query(AssertSqlSafe(format!("{COLUMNS} b.id = $1 AND b.user_id = $2")))
+        .bind(id.0)
+        .bind(user.0)
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(of_row)
+        .transpose()
 }
 
 /// Up to `most` balances of this user with numbers above `after`, in order.
@@ -91,10 +188,9 @@ pub async fn list(
     after: i64,
     most: i64,
 ) -> Result<Vec<Balance>, StoreError> {
-    sqlx::query(
-        "SELECT id, user_id, currency, state, debits_pending, debits_posted, credits_pending, credits_posted \
-         FROM balances WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    )
+    sqlx::query(AssertSqlSafe(format!(
+        "{COLUMNS} b.user_id = $1 AND b.id > $2 ORDER BY b.id LIMIT $3"
+    )))
     .bind(user.0)
     .bind(after)
     .bind(most)
@@ -133,33 +229,4 @@ pub async fn count_open(connection: &mut AnyConnection, user: UserId) -> Result<
         .fetch_one(connection)
         .await?;
     get(&row, "open")
-}
-
-/// The sum of all user balances within a scope, in minor units, of each currency there is.
-///
-/// # Errors
-/// [`StoreError`] of the database, also for a sum beyond 64 bits.
-pub async fn sums(connection: &mut AnyConnection, scope: &Scope) -> Result<Vec<(Currency, i64)>, StoreError> {
-    let rows =
-        match scope.partner() {
-            None => sqlx::query(
-                "SELECT currency, CAST(SUM(credits_posted - debits_posted) AS BIGINT) AS users FROM balances \
-                 GROUP BY currency ORDER BY currency",
-            )
-            .fetch_all(connection)
-            .await?,
-            Some(partner) => {
-                sqlx::query(
-                    "SELECT b.currency, CAST(SUM(b.credits_posted - b.debits_posted) AS BIGINT) AS users \
-                 FROM balances b JOIN users u ON u.id = b.user_id WHERE u.partner = $1 \
-                 GROUP BY b.currency ORDER BY b.currency",
-                )
-                .bind(partner.as_str())
-                .fetch_all(connection)
-                .await?
-            }
-        };
-    rows.iter()
-        .map(|row| Ok((parse(row, "currency")?, get(row, "users")?)))
-        .collect()
 }

@@ -76,6 +76,14 @@ pub enum Sequence {
     Partners,
     /// Their certificates.
     PartnerCertificates,
+    /// The ledger's accounts.
+    Accounts,
+    /// The ledger's transfers.
+    Transfers,
+    /// Partner balances.
+    PartnerBalances,
+    /// Reloads of partner balances.
+    PartnerReloads,
 }
 
 impl Sequence {
@@ -100,6 +108,10 @@ impl Sequence {
             Self::Webhooks => "webhooks",
             Self::Partners => "partners",
             Self::PartnerCertificates => "partner_certificates",
+            Self::Accounts => "accounts",
+            Self::Transfers => "transfers",
+            Self::PartnerBalances => "partner_balances",
+            Self::PartnerReloads => "partner_reloads",
         }
     }
 }

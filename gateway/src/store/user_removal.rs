@@ -7,12 +7,14 @@ use shared::ids::CardToken;
 use sqlx::AnyConnection;
 use time::OffsetDateTime;
 
+use super::ledger::accounts;
 use super::row::{get, parse};
 use super::users::user_of_row;
 use super::{StoreError, Tx, kyc_applications, kyc_documents, mails, millis};
 use crate::domain::balance::BalanceId;
 use crate::domain::card::CardId;
 use crate::domain::installation::InstallationId;
+use crate::domain::ledger::AccountId;
 use crate::domain::user::{User, UserId};
 
 /// Closes every balance of the user that is empty and on which nothing is held. Gives those that it closed; none when the
@@ -21,28 +23,32 @@ use crate::domain::user::{User, UserId};
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn close_balances(tx: &mut Tx, user: UserId) -> Result<Option<Vec<BalanceId>>, StoreError> {
-    let closed = sqlx::query(
-        "UPDATE balances SET state = 'CLOSED' WHERE user_id = $1 AND state <> 'CLOSED' AND debits_pending = 0 \
-         AND credits_pending = 0 AND credits_posted = debits_posted RETURNING id",
+    // Balances before accounts, as whoever moves money takes them: nothing comes in or is held in between.
+    sqlx::query("UPDATE balances SET state = state WHERE user_id = $1")
+        .bind(user.0)
+        .execute(&mut **tx)
+        .await?;
+    let rows = sqlx::query(
+        "SELECT a.id FROM accounts a JOIN balances b ON b.id = a.balance_id WHERE b.user_id = $1",
     )
     .bind(user.0)
     .fetch_all(&mut **tx)
     .await?;
-    let full = sqlx::query(
-        "SELECT id FROM balances WHERE user_id = $1 AND (state <> 'CLOSED' OR credits_posted <> debits_posted \
-         OR debits_pending <> 0 OR credits_pending <> 0) LIMIT 1",
-    )
-    .bind(user.0)
-    .fetch_optional(&mut **tx)
-    .await?;
-    if full.is_some() {
+    let ids = rows.iter().map(|row| get(row, "id").map(AccountId));
+    let taken = accounts::take(tx, ids.collect::<Result<Vec<_>, _>>()?).await?;
+    if !taken.iter().all(|account| account.sums.is_settled()) {
         return Ok(None);
     }
-    closed
-        .iter()
-        .map(|row| get(row, "id").map(BalanceId))
-        .collect::<Result<_, _>>()
-        .map(Some)
+    sqlx::query(
+        "UPDATE balances SET state = 'CLOSED', locked_by = NULL WHERE user_id = $1 AND state <> 'CLOSED' RETURNING id",
+    )
+    .bind(user.0)
+    .fetch_all(&mut **tx)
+    .await?
+    .iter()
+    .map(|row| get(row, "id").map(BalanceId))
+    .collect::<Result<_, _>>()
+    .map(Some)
 }
 
 /// The user's cards that are not removed, at most `most`.

@@ -23,6 +23,7 @@ mod kyc_providers;
 mod limits;
 mod locks;
 mod metrics;
+mod money;
 mod officer;
 mod operators;
 mod outage;

@@ -251,4 +251,5 @@ partner = "other-partner"
 currency = "EUR"
 digital_first = false
 automatic_balance = false
+partners_create_balances = true
 "#;

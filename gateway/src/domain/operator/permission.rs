@@ -65,11 +65,19 @@ pub enum Permission {
     ViewPartners,
     /// Change a partner's settings; file, return and revoke its certificates (row 24).
     ManagePartners,
+    /// Lock, unlock and close balances.
+    ChangeBalanceState,
+    /// Reload a user's balance (row 18).
+    ReloadBalance,
+    /// Look at, create and reload partner balances (row 19).
+    ManagePartnerBalances,
+    /// Look at transactions (row 25).
+    ViewTransactions,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::OwnSession,
         Self::ManageOperators,
         Self::ReadAudit,
@@ -97,6 +105,10 @@ impl Permission {
         Self::ManageWebhooks,
         Self::ViewPartners,
         Self::ManagePartners,
+        Self::ChangeBalanceState,
+        Self::ReloadBalance,
+        Self::ManagePartnerBalances,
+        Self::ViewTransactions,
     ];
 
     /// Who has it: the whole table.
@@ -107,8 +119,14 @@ impl Permission {
             | Self::ReadAudit
             | Self::DecideKyc
             | Self::ManageWebhooks
-            | Self::ManagePartners => ADMIN,
-            Self::CreateCard | Self::RemoveCard | Self::ReplaceCard | Self::ViewPartners => ADMIN_AND_MANAGER,
+            | Self::ManagePartners
+            | Self::ManagePartnerBalances => ADMIN,
+            Self::CreateCard
+            | Self::RemoveCard
+            | Self::ReplaceCard
+            | Self::ViewPartners
+            | Self::ChangeBalanceState
+            | Self::ReloadBalance => ADMIN_AND_MANAGER,
             Self::OwnSession
             | Self::ViewCustomers
             | Self::LockCustomer
@@ -126,7 +144,8 @@ impl Permission {
             | Self::SetCardRenewal
             | Self::CreateBalance
             | Self::ViewBalances
-            | Self::ViewSummary => ALL_ROLES,
+            | Self::ViewSummary
+            | Self::ViewTransactions => ALL_ROLES,
         }
     }
 
@@ -140,6 +159,7 @@ impl Permission {
                 | Self::ViewReveals
                 | Self::ViewInstallations
                 | Self::ViewBalances
+                | Self::ViewTransactions
         )
     }
 
@@ -174,6 +194,10 @@ impl Permission {
             Self::ManageWebhooks => "MANAGE_WEBHOOKS",
             Self::ViewPartners => "VIEW_PARTNERS",
             Self::ManagePartners => "MANAGE_PARTNERS",
+            Self::ChangeBalanceState => "CHANGE_BALANCE_STATE",
+            Self::ReloadBalance => "RELOAD_BALANCE",
+            Self::ManagePartnerBalances => "MANAGE_PARTNER_BALANCES",
+            Self::ViewTransactions => "VIEW_TRANSACTIONS",
         }
     }
 }
@@ -203,5 +227,6 @@ pub mod marker {
         LockCard UnlockCard RemoveCard ResetCvv PrintCard OrderCard ActivateCard ReplaceCard SetCardRenewal DecideKyc
         CreateBalance ViewBalances ViewSummary ManageWebhooks
         ViewReveals ViewPartners ManagePartners
+        ChangeBalanceState ReloadBalance ManagePartnerBalances ViewTransactions
     }
 }

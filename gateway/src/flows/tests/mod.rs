@@ -1,5 +1,6 @@
 //! The flows over a real database, with a clock that tests turn and a vault that is away.
 
+mod balances;
 mod documents;
 mod identity;
 mod removal;

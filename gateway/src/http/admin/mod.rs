@@ -2,6 +2,7 @@
 //! stands in `domain::operator`.
 
 mod audit;
+mod balances;
 mod cards;
 mod certificates;
 mod customers;
@@ -10,6 +11,7 @@ mod invitations;
 mod kyc;
 mod operators;
 mod orders;
+mod partner_balances;
 mod partners;
 mod sessions;
 mod summary;
@@ -18,17 +20,19 @@ mod webhooks;
 use actix_web::web;
 
 use super::CallerKind::{Open, Operator};
-use super::balances;
+use super::balances as balance_doors;
 use super::cards as card_doors;
 use super::operator::OperatorCall;
+use super::transactions;
 use super::webhooks::docs;
 use super::{DELETE, GET, POST, PUT, Route, readable, route};
 use crate::domain::lock::Party;
 use crate::domain::operator::Permission::{
-    ActivateCard, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer, ManageOperators,
-    ManagePartners, ManageWebhooks, OrderCard, OwnSession, PrintCard, ReadAudit, RemoveCard, ReplaceCard,
-    ResetCvv, RevokeInstallation, SetCardRenewal, UnlockCard, UnlockCustomer, ViewBalances, ViewCards,
-    ViewCustomers, ViewInstallations, ViewPartners, ViewReveals, ViewSummary,
+    ActivateCard, ChangeBalanceState, CreateBalance, CreateCard, DecideKyc, LockCard, LockCustomer,
+    ManageOperators, ManagePartnerBalances, ManagePartners, ManageWebhooks, OrderCard, OwnSession, PrintCard,
+    ReadAudit, ReloadBalance, RemoveCard, ReplaceCard, ResetCvv, RevokeInstallation, SetCardRenewal,
+    UnlockCard, UnlockCustomer, ViewBalances, ViewCards, ViewCustomers, ViewInstallations, ViewPartners,
+    ViewReveals, ViewSummary, ViewTransactions,
 };
 use crate::domain::operator::marker;
 
@@ -57,10 +61,27 @@ pub const ADMIN: &[Route] = &[
     route(POST, "/admin/customers/{customerId}/unlock", Operator(UnlockCustomer), || web::to(customers::unlock), super::standing::unlock_doc),
     readable("/admin/customers/{customerId}/installations", Operator(ViewInstallations), || web::to(installations::list), super::installations::list_doc),
     route(DELETE, "/admin/customers/{customerId}/installations/{installationId}", Operator(RevokeInstallation), || web::to(installations::revoke), super::installations::revoke_doc),
-    route(POST, "/admin/customers/{customerId}/balances", Operator(CreateBalance), || web::to(customers::create_balance), balances::create_doc),
-    readable("/admin/customers/{customerId}/balances", Operator(ViewBalances), || web::to(customers::list_balances), balances::list_doc),
-    readable("/admin/customers/{customerId}/balances/{balanceId}", Operator(ViewBalances), || web::to(customers::get_balance), balances::get_doc),
+    route(POST, "/admin/customers/{customerId}/balances", Operator(CreateBalance), || web::to(customers::create_balance), balance_doors::create_doc),
+    readable("/admin/customers/{customerId}/balances", Operator(ViewBalances), || web::to(customers::list_balances), balance_doors::list_doc),
+    readable("/admin/customers/{customerId}/balances/{balanceId}", Operator(ViewBalances), || web::to(customers::get_balance), balance_doors::get_doc),
+    route(POST, "/admin/balances/{balanceId}/reload", Operator(ReloadBalance), || web::to(balances::reload), balance_doors::reload_doc),
+    route(POST, "/admin/balances/{balanceId}/lock", Operator(ChangeBalanceState), || web::to(balances::lock), balance_doors::lock_doc),
+    route(POST, "/admin/balances/{balanceId}/unlock", Operator(ChangeBalanceState), || web::to(balances::unlock), || balance_doors::unlock_doc(Party::Operator)),
+    route(POST, "/admin/balances/{balanceId}/close", Operator(ChangeBalanceState), || web::to(balances::close), || balance_doors::close_doc(Party::Operator)),
+    readable("/admin/balances/{balanceId}/transactions", Operator(ViewTransactions), || web::to(balances::transactions), transactions::of_balance_doc),
+    readable("/admin/cards/{cardId}/transactions", Operator(ViewTransactions), || web::to(balances::transactions), transactions::of_card_doc),
     readable("/admin/summary/balances", Operator(ViewSummary), || web::to(summary::balances), summary::doc),
+
+    readable("/admin/partner-balances", Operator(ManagePartnerBalances), || web::to(partner_balances::list), partner_balances::list_doc),
+    route(POST, "/admin/partner-balances", Operator(ManagePartnerBalances), || web::to(partner_balances::create), partner_balances::create_doc),
+    readable("/admin/partner-balances/{partnerBalanceId}", Operator(ManagePartnerBalances), || web::to(partner_balances::get), partner_balances::get_doc),
+    route(PUT, "/admin/partner-balances/{partnerBalanceId}/low-level", Operator(ManagePartnerBalances), || web::to(partner_balances::put_low_level), partner_balances::put_low_level_doc),
+    route(POST, "/admin/partner-balances/{partnerBalanceId}/lock", Operator(ManagePartnerBalances), || web::to(partner_balances::lock), partner_balances::lock_doc),
+    route(POST, "/admin/partner-balances/{partnerBalanceId}/unlock", Operator(ManagePartnerBalances), || web::to(partner_balances::unlock), partner_balances::unlock_doc),
+    route(POST, "/admin/partner-balances/{partnerBalanceId}/reload", Operator(ManagePartnerBalances), || web::to(partner_balances::reload), partner_balances::reload_doc),
+    readable("/admin/partner-balances/{partnerBalanceId}/reloads", Operator(ManagePartnerBalances), || web::to(partner_balances::list_reloads), partner_balances::list_reloads_doc),
+    route(POST, "/admin/partner-balances/{partnerBalanceId}/reloads/{reloadId}/approve", Operator(ManagePartnerBalances), || web::to(partner_balances::approve), partner_balances::approve_doc),
+    route(POST, "/admin/partner-balances/{partnerBalanceId}/reloads/{reloadId}/reject", Operator(ManagePartnerBalances), || web::to(partner_balances::reject), partner_balances::reject_doc),
 
     readable("/admin/customers/{customerId}/cards", Operator(ViewCards), || web::to(card_doors::list::list::<OperatorCall<marker::ViewCards>>), card_doors::list::doc),
     route(POST, "/admin/customers/{customerId}/cards/virtual", Operator(CreateCard), || web::to(card_doors::create_virtual::create::<OperatorCall<marker::CreateCard>>), || card_doors::create_virtual::doc(Party::Operator)),

@@ -1,4 +1,5 @@
-//! `GET /admin/summary/balances`: what all users own, in each currency (seed, "Balance Summary in Administration Panel").
+//! `GET /admin/summary/balances`: what all users own, and what users and partners own, in each currency (seed, "Balance
+//! Summary in Administration Panel").
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -10,7 +11,7 @@ use crate::flows::operators::note_view::note_view;
 use crate::http::answer::send_json;
 use crate::http::doc::{Doc, Tag};
 use crate::http::operator::OperatorCall;
-use crate::store::balances;
+use crate::store::ledger::totals::{self, Total};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -24,7 +25,7 @@ struct Summary {
     currency: &'static str,
     /// The sum of all user balances, in minor units.
     users: i64,
-    /// The sum of all user balances and all partner balances. There are no partner balances yet, so it is the same sum.
+    /// The sum of all user balances and all partner balances (CREDIT and DEPOSIT), in minor units.
     wallet: i64,
 }
 
@@ -33,19 +34,19 @@ pub(super) async fn balances(call: OperatorCall<ViewSummary>) -> Result<HttpResp
     let services = call.services();
     note_view(services, &call.stamp()).await?;
     let mut read = services.db.read().await?;
-    let sums = balances::sums(&mut read, &call.operator().scope).await?;
-    let summary = |(currency, users): (shared::money::Currency, i64)| Summary {
-        currency: currency.code(),
-        users,
-        wallet: users,
+    let summary = |total: Total| Summary {
+        currency: total.currency.code(),
+        users: total.users,
+        wallet: total.wallet,
     };
-    let summaries = sums.into_iter().map(summary).collect();
+    let totals = totals::of_scope(&mut read, &call.operator().scope).await?;
+    let summaries = totals.into_iter().map(summary).collect();
     send_json(StatusCode::OK, &Summaries { summaries })
 }
 
 /// Of `GET /admin/summary/balances`.
 pub(super) fn doc() -> Doc {
-    let example = json!({ "summaries": [{ "currency": "EUR", "users": 1_250_000, "wallet": 1_250_000 }] });
+    let example = json!({ "summaries": [{ "currency": "EUR", "users": 1_250_000, "wallet": 6_250_000 }] });
     Doc::new(Tag::Balances, "What all balances are worth")
         .says("In each currency, over what the operator may know of: *Users* is the sum of user balances, *Wallet* of those and the partners'.")
         .answers::<Summaries>(200, "The sums.", example)

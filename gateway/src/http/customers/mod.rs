@@ -10,7 +10,7 @@ use super::answer::send_json;
 use super::caller::UserCall;
 use super::doc::{Doc, Tag, examples};
 use super::profile::ProfileView;
-use super::{balances, export, holder_challenge, installations, kyc, kyc_documents};
+use super::{balances, export, holder_challenge, installations, kyc, kyc_documents, transactions};
 use crate::error::{Code, Error};
 use crate::store::users;
 
@@ -89,4 +89,9 @@ pub(super) fn me_doc() -> Doc {
     Doc::new(Tag::Users, "Who am I?")
         .says("The user of the session, as the partner registered them.")
         .answers::<ProfileView>(200, "The user.", examples::profile())
+}
+
+/// `GET /customers/me/transactions`
+pub(super) async fn list_transactions(call: UserCall) -> Result<HttpResponse, Error> {
+    transactions::list(call.into_customer()).await
 }

@@ -10,9 +10,15 @@ use super::super::{CallerKind, Route};
 use super::{Body, Doc, Needs, Proof};
 use crate::error::Code;
 
-/// What no operation says of itself: 405 is what a path says of verbs that it has not. The card rows of imports have their codes before their door.
+/// What no operation says of itself: 405 is what a path says of verbs that it has not. The card rows of imports have their codes
+/// before their door, and so has what authorises.
 #[cfg(test)]
-pub(super) const OF_NO_OPERATION: [Code; 3] = [
+pub(super) const OF_NO_OPERATION: [Code; 8] = [
+    Code::InsufficientFunds,
+    Code::PartnerLimitExceeded,
+    Code::PartnerBalanceRequired,
+    Code::PartnerBalanceLocked,
+    Code::HoldEnded,
     Code::MethodNotAllowed,
     Code::ImportRowsUsedUp,
     Code::TooManyImports,

@@ -11,6 +11,8 @@ pub enum Tag {
     Kyc,
     /// Balances.
     Balances,
+    /// What limits partners.
+    PartnerBalances,
     /// Cards.
     Cards,
     /// Proofs by the holder.
@@ -33,11 +35,12 @@ pub enum Tag {
 
 impl Tag {
     /// Every heading.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Sessions,
         Self::Users,
         Self::Kyc,
         Self::Balances,
+        Self::PartnerBalances,
         Self::Cards,
         Self::Proofs,
         Self::Keys,
@@ -59,6 +62,11 @@ impl Tag {
                 "Establish who a user is: before that there are no balances and no cards.",
             ),
             Self::Balances => ("Balances", "What a user owns, in minor units of one currency."),
+            Self::PartnerBalances => (
+                "Partner balances",
+                "What limits all transactions of a partner's users together: credit or deposit; and the platform's own, which \
+                 pays differences between authorisation and clearing.",
+            ),
             Self::Cards => (
                 "Cards",
                 "Cards by their masked number. Number, CVV and PIN cross this interface inside a JWE only, between the \

@@ -10,9 +10,11 @@ use super::shape::{
 use crate::domain::balance::BalanceState;
 use crate::domain::card::{CardName, CardOrigin, CardType};
 use crate::domain::kyc::{DocumentKind, KycStatus, RejectionReason};
+use crate::domain::ledger::PendingState;
 use crate::domain::lock::{LockCode, Party};
 use crate::domain::number::NUMBER_END;
 use crate::domain::operator::{OperatorState, Role};
+use crate::domain::partner_balance::{PartnerBalanceState, ReloadState};
 use crate::domain::user::UserStanding;
 
 /// A number by which a thing is named.
@@ -192,6 +194,31 @@ pub fn card_origin() -> RefOr<Schema> {
 /// Whether a balance can be used.
 pub fn balance_state() -> RefOr<Schema> {
     enumeration(BalanceState::ALL.map(BalanceState::as_str))
+}
+
+/// What a transaction is for.
+pub fn transaction_kind() -> RefOr<Schema> {
+    enumeration(["RELOAD", "AUTHORISATION", "CLEARING", "REVERSAL", "REFUND"])
+}
+
+/// Where a transaction stands.
+pub fn transaction_state() -> RefOr<Schema> {
+    enumeration(PendingState::ALL.map(PendingState::as_str))
+}
+
+/// The kinds of partner balances.
+pub fn partner_balance_kind() -> RefOr<Schema> {
+    enumeration(["CREDIT", "DEPOSIT", "COMPANY"])
+}
+
+/// Whether a partner balance can be drawn.
+pub fn partner_balance_state() -> RefOr<Schema> {
+    enumeration(PartnerBalanceState::ALL.map(PartnerBalanceState::as_str))
+}
+
+/// What became of a reload of a partner balance.
+pub fn reload_state() -> RefOr<Schema> {
+    enumeration(ReloadState::ALL.map(ReloadState::as_str))
 }
 
 /// The kinds of cards.

@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 
 use super::caller::PartnerCall;
-use super::{balances, holder_challenge, kyc, kyc_documents};
+use super::{balances, holder_challenge, kyc, kyc_documents, transactions};
+use crate::domain::balance::BalanceChange;
 use crate::error::Error;
 
 /// `POST /secure/customers/{customerId}/register`
@@ -49,4 +50,29 @@ pub(super) async fn list_balances(call: PartnerCall) -> Result<HttpResponse, Err
 /// `GET /secure/customers/{customerId}/balances/{balanceId}`
 pub(super) async fn get_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
     balances::get(call.into_customer().await?).await
+}
+
+/// `POST /secure/customers/{customerId}/balances/{balanceId}/reload`
+pub(super) async fn reload_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::reload(call.into_customer().await?).await
+}
+
+/// `POST /secure/customers/{customerId}/balances/{balanceId}/lock`
+pub(super) async fn lock_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::change(call.into_customer().await?, BalanceChange::Lock).await
+}
+
+/// `POST /secure/customers/{customerId}/balances/{balanceId}/unlock`
+pub(super) async fn unlock_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::change(call.into_customer().await?, BalanceChange::Unlock).await
+}
+
+/// `POST /secure/customers/{customerId}/balances/{balanceId}/close`
+pub(super) async fn close_balance(call: PartnerCall) -> Result<HttpResponse, Error> {
+    balances::change(call.into_customer().await?, BalanceChange::Close).await
+}
+
+/// `GET /secure/customers/{customerId}/transactions`
+pub(super) async fn list_transactions(call: PartnerCall) -> Result<HttpResponse, Error> {
+    transactions::list(call.into_customer().await?).await
 }

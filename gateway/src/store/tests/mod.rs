@@ -2,6 +2,7 @@
 
 mod devices;
 mod documents;
+pub(crate) mod events;
 mod idempotency;
 pub(crate) mod people;
 mod trail;

@@ -226,7 +226,7 @@ async fn a_sum_below_zero_is_not_written() {
         balances::insert(&mut tx, ada, &"demo-eur".parse().unwrap(), euro, NOON)
             .await
             .unwrap();
-        let below = sqlx::query("UPDATE balances SET debits_pending = -1")
+        let below = sqlx::query("UPDATE accounts SET debits_pending = -1")
             .execute(&mut *tx)
             .await;
         assert!(below.is_err(), "{}", test.engine);
