@@ -1,10 +1,11 @@
-//! The issuing processor at the vault's door: verifies a CVV or a PIN by PAN, as an authorisation would.
+//! The issuing processor at the vault's door: verifies a CVV or a PIN by PAN, as an authorisation would, and
+//! locks cards outside.
 
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::vault_api::paths;
-use shared::vault_api::processor::{Outcome, Verification};
+use shared::vault_api::processor::{Outcome, OutsideLock, Verification};
 
 use super::door::Door;
 use super::jose::random_id;
@@ -33,6 +34,27 @@ impl Processor {
             .idempotency_key(&random_id()?)
             .json(body)
             .send()
+            .await
+    }
+
+    /// Locks a card for a reason of the table.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn lock(&self, pan: &str, reason: u8) -> Result<OutsideLock> {
+        let body = json!({ "cardNo": pan, "reasonCode": reason });
+        self.verify(paths::LOCK_OUTSIDE, &body)
+            .await?
+            .expect(200)?
+            .read_as()
+    }
+
+    /// Has a card's lock lifted.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn unlock(&self, pan: &str) -> Result<Answer> {
+        self.verify(paths::UNLOCK_OUTSIDE, &json!({ "cardNo": pan }))
             .await
     }
 

@@ -9,6 +9,7 @@ mod audit;
 mod blind;
 mod budgets;
 mod bulk;
+mod card_life;
 mod cards;
 mod ceremony;
 mod content;

@@ -22,7 +22,7 @@ const EARLIEST: Duration = Duration::days(100);
 /// Renews a card that ends at `request.ends`. One that ends later was renewed before: that is told, and nothing done.
 ///
 /// # Errors
-/// A one-way flag; `RENEWAL_NOT_DUE`, `RENEWAL_NOT_POSSIBLE`.
+/// A one-way flag; another issuer's card; `RENEWAL_NOT_DUE`, `RENEWAL_NOT_POSSIBLE`.
 pub async fn renew(
     vault: &Arc<OpenVault>,
     mut event: Event,
@@ -43,6 +43,7 @@ async fn once(
     let stored = vault.card_alone(token)?;
     let mut card = stored.record.clone();
     card.standing.permits_use()?;
+    card.issuer_is_here()?;
     if card.exp > ends {
         event.outcome = Outcome::Replayed;
         vault.commit(event, |_, _| Ok(())).await?;

@@ -3,6 +3,7 @@
 mod audit;
 mod backups;
 mod bulk;
+mod card_life;
 mod enrolment;
 mod erased;
 mod governance;
