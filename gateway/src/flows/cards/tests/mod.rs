@@ -1,5 +1,6 @@
 //! What flows do on a real database while the vault is away: nothing half-done, and what needs no vault goes on.
 
+mod life;
 mod standing;
 mod trail;
 
