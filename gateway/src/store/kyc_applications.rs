@@ -161,14 +161,13 @@ pub async fn last_of(
 }
 
 /// Erases what a user's applications and the decisions about them say of the person, and what was to be given to providers.
-/// That they were filed and decided, by whom and when, stays.
+/// That somebody filed and decided, and when, stays; there is no application any more that could be looked at or decided.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn erase_of(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     for statement in [
-        "UPDATE kyc_events SET application = '{}' WHERE user_id = $1 AND application IS NOT NULL",
-        "UPDATE kyc_events SET reference = NULL, message = NULL WHERE user_id = $1",
+        "UPDATE kyc_events SET application = NULL, reference = NULL, message = NULL WHERE user_id = $1",
         "UPDATE kyc_submissions SET state = 'ENDED' WHERE user_id = $1",
     ] {
         sqlx::query(statement).bind(user.0).execute(&mut **tx).await?;
