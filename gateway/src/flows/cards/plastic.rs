@@ -30,6 +30,7 @@ pub(super) async fn ordered(services: &Services, tx: &mut Tx, card: NewCard, ord
         let card = card.ordered(token, masked_card_no, exp);
         cards::insert(tx, &card).await?;
         place(services, tx, &card, &order, OrderKind::Physical).await?;
+        notices::catch_up_card(services, tx, &card.token).await?;
     }
     let word = VaultsWord {
         vault_proof,
