@@ -123,20 +123,39 @@ class LivePair(unittest.TestCase):
         verified = self.processor.call("POST", "/v1/processor/pin/verify", {"cardNo": number, "pin": "5813"})[0]
         self.assertEqual(verified["outcome"], "MATCH")
 
-    def test_a_partner_proves_with_its_certificate(self):
-        card = self.card()
+    def certified(self):
+        """The key of the partner's certificate, and what signs with it."""
         with open(self.info["partnerKey"], "rb") as file:
             key = jwk.JWK.from_pem(file.read())
         with open(self.info["partnerCert"], "rb") as file:
             chain = [base64.b64encode(each.public_bytes(Encoding.DER)).decode() for each in x509.load_pem_x509_certificates(file.read())]
-        alg = "ES256" if key["kty"] == "EC" else "PS256"
+        return key, {"alg": "ES256" if key["kty"] == "EC" else "PS256", "chain": chain}
+
+    def test_a_partner_proves_with_its_certificate(self):
+        card = self.card()
+        key, signing = self.certified()
         path = f"/secure/customers/{self.user}/cards/{card['id']}"
         nonce = self.partner.call("POST", f"{path}/challenge", expect=201)[0]["nonce"]
-        proof = client.holder_proof(key, "reveal", card["token"], nonce, self.recipient, alg=alg, chain=chain)
+        proof = client.holder_proof(key, "reveal", card["token"], nonce, self.recipient, **signing)
         answer = self.partner.call("GET", path, Holder_Proof=proof, **self.enc(self.recipient))
         content, sealed, response = self.opened(self.recipient, answer)
         self.assertEqual(content["token"], card["token"])
         client.vault_proof(response.getheader("Vault-Proof"), sealed, self.ca, time.time())
+
+    def test_a_partner_brings_a_card_in(self):
+        key, signing = self.certified()
+        request = secrets.token_urlsafe(16)
+        payload = client.seal(self.vault_key(), {"cardNo": "9999990000000014", "exp": "2031-05-31", "cvv": "581"})
+        nonce = self.partner.call("POST", f"/secure/customers/{self.user}/challenge", expect=201)[0]["nonce"]
+        proof = client.holder_proof(key, "tokenise", request, nonce, self.recipient, payload, **signing)
+        headers = {**self.enc(self.recipient), "Encrypted_Request": "true", "Holder_Proof": proof, "Idempotency_Key": request}
+        answer = self.partner.call("POST", f"/lifecycle/v1/users/{self.user}/cards", {"payload": payload}, 201, **headers)
+        content, sealed, response = self.opened(self.recipient, answer)
+        self.assertEqual((content["maskedCardNo"], content["origin"]), ("999999******0014", "FOREIGN"))
+        client.vault_proof(response.getheader("Vault-Proof"), sealed, self.ca, time.time())
+        full = self.reveal(content, self.recipient)
+        self.assertEqual(full["cardNo"], "9999990000000014")
+        self.assertNotIn("cvv", full)
 
     def checkpoint(self):
         """Size and root of the vault's audit log, signed by the key that the vault's certificate attests."""
