@@ -4,17 +4,16 @@ use shared::ids::CardToken;
 use shared::vault_api::tokens::{Tokenised, TokenisedCard};
 
 use super::super::answers::{self, VaultsWord};
-use super::super::rules_of;
+use super::super::{rules_of, tell};
 use crate::clients::vault::VaultError;
 use crate::domain::card::{Card, NewCard, OwnMembers, Standing};
-use crate::domain::event::{Event, EventKind};
 use crate::domain::lock::Party;
 use crate::error::Error;
 use crate::flows::cards::carry_out::Failed;
 use crate::services::Services;
 use crate::store::card_requests::{CardRequest, Tokenise};
 use crate::store::idempotency::Answer;
-use crate::store::{StoreError, Tx, cards, events, users};
+use crate::store::{StoreError, Tx, cards, users};
 
 /// Asks the vault. Where the number is this user's card already, it is asked again with that card's members: the first
 /// call left the proof as it was.
@@ -78,14 +77,5 @@ pub(super) async fn file(services: &Services, tx: &mut Tx, card: &Card) -> Resul
     let user = users::find_even_removed(tx, card.user)
         .await?
         .ok_or(StoreError::Corrupt("a card's user is gone"))?;
-    let event = Event::new(EventKind::CardCreated, &user.partner)
-        .about_user(card.user)
-        .about_card(card.id)
-        .telling("token", card.token.as_str())
-        .telling("type", card.standing.kind.as_str())
-        .telling("state", card.standing.state.as_str())
-        .telling("origin", card.standing.origin.as_str())
-        .telling("balanceId", card.balance.0);
-    events::write(tx, &event, services.now()).await?;
-    Ok(())
+    tell::write(services, tx, &tell::created(&user.partner, card)).await
 }
