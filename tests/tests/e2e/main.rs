@@ -17,6 +17,7 @@ mod crashes;
 mod enrolment;
 mod entry;
 mod erasure;
+mod gateways;
 mod idempotency;
 mod jwe_abuse;
 mod kyc;

@@ -4,6 +4,7 @@ mod devices;
 mod documents;
 pub(crate) mod events;
 mod idempotency;
+mod migrations;
 pub(crate) mod people;
 mod trail;
 
@@ -39,20 +40,34 @@ impl TestDb {
 
 /// One database of each engine there is.
 pub(crate) async fn databases() -> Vec<TestDb> {
-    let mut databases = vec![sqlite().await];
+    let databases = unmigrated().await;
+    for test in &databases {
+        test.db.migrate().await.unwrap();
+    }
+    databases
+}
+
+/// The same, without a schema.
+async fn unmigrated() -> Vec<TestDb> {
+    let mut databases = vec![empty_sqlite().await];
     if let Ok(url) = env::var(POSTGRES_URL) {
         databases.push(postgres(&url).await);
     }
     databases
 }
 
-/// A database in a directory of its own.
+/// A migrated database in a directory of its own.
 pub(crate) async fn sqlite() -> TestDb {
+    let test = empty_sqlite().await;
+    test.db.migrate().await.unwrap();
+    test
+}
+
+async fn empty_sqlite() -> TestDb {
     let directory = tempfile::tempdir().unwrap();
     let db = Db::open(&format!("sqlite://{}/test.db", directory.path().display()), 4)
         .await
         .unwrap();
-    db.migrate().await.unwrap();
     TestDb {
         db,
         engine: "sqlite",
@@ -79,7 +94,6 @@ async fn postgres(url: &str) -> TestDb {
     let db = Db::open(&format!("{url}{separator}options=-csearch_path%3D{schema}"), 4)
         .await
         .unwrap();
-    db.migrate().await.unwrap();
     TestDb {
         db,
         engine: "postgres",
