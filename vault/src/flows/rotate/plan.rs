@@ -24,7 +24,7 @@ pub enum Target {
 
 /// What is sealed under the records key: everything but the store's own facts, and what is wrapped or must be readable
 /// while the vault is locked.
-const SEALED: [Tree; 21] = [
+const SEALED: [Tree; 22] = [
     Tree::Cards,
     Tree::Fingerprints,
     Tree::Holders,
@@ -46,6 +46,7 @@ const SEALED: [Tree; 21] = [
     Tree::Retention,
     Tree::Notices,
     Tree::Batches,
+    Tree::Emissions,
 ];
 
 impl Target {
