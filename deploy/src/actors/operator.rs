@@ -41,6 +41,12 @@ impl Operator {
         }
     }
 
+    /// The secret of the authenticator app, for another program that is to log in as this operator.
+    #[must_use]
+    pub fn second_factor_hex(&self) -> String {
+        self.secret.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Reads an `otpauth://` URI into the authenticator app.
     ///
     /// # Errors

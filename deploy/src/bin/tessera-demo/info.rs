@@ -3,11 +3,12 @@
 use std::fs;
 
 use anyhow::Result;
+use deploy::actors::Operator;
 use deploy::stand::Stand;
 use serde_json::json;
 
-/// Writes the file whole or not at all.
-pub(crate) fn write(stand: &Stand) -> Result<()> {
+/// Writes the file whole or not at all. `operator` is an Admin of the platform.
+pub(crate) fn write(stand: &Stand, operator: &Operator) -> Result<()> {
     let (layout, set, ports) = (stand.layout(), stand.certificates(), stand.ports());
     let [officer, ..] = &set.officers;
     let info = json!({
@@ -25,6 +26,9 @@ pub(crate) fn write(stand: &Stand) -> Result<()> {
         "auditorKey": set.auditor.key,
         "processorCert": set.processor.certificate,
         "processorKey": set.processor.key,
+        "operatorLogin": operator.login(),
+        "operatorPassword": operator.password(),
+        "operatorSecond": operator.second_factor_hex(),
         "vaultPid": stand.vault()?.pid(),
         "gatewayPid": stand.gateway()?.pid(),
         "vaultData": layout.vault_data,

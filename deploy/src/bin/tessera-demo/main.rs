@@ -85,7 +85,8 @@ async fn bring_up(settings: &Settings, teller: &Teller, lifetime: Lifetime) -> R
         "gateway",
         &format!("process {pid}, ready: it knows cards by token and never sees a number"),
     );
-    info::write(&stand)?;
+    let operator = stand.operator("desk@demo.example", "admin", None).await?;
+    info::write(&stand, &operator)?;
     Ok(stand)
 }
 

@@ -97,7 +97,7 @@ pub(in crate::http) fn doc(party: Party) -> Doc {
             optional("name", words::card_name()),
         ])
         .enc()
-        .errors(&[Code::UserLocked, Code::KycRequired, Code::BalanceRequired]);
+        .errors(&[Code::UserLocked, Code::KycRequired, Code::BalanceRequired, Code::NotFound]);
     match party {
         Party::User | Party::Partner => doc
             .proof_optional()

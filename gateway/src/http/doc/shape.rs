@@ -90,7 +90,7 @@ pub fn text(least: u64, most: u64, example: &str) -> Shape {
 
 /// One line of text: 1 to so many characters, none of which controls anything.
 pub fn line(most: u64, example: &str) -> Shape {
-    text(1, most, example).with("pattern", r"^[^\p{Cc}\u2028\u2029]*$")
+    text(1, most, example).with("pattern", r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")
 }
 
 /// Text of a form. The pattern is ECMA 262.

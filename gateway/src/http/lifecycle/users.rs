@@ -18,7 +18,7 @@ use crate::flows::users::remove::remove_user;
 use crate::flows::users::update::update_user;
 use crate::http::answer::{json, send, send_json};
 use crate::http::caller::PartnerCall;
-use crate::http::doc::shape::{jws, line, one_of, optional, required};
+use crate::http::doc::shape::{jws, line, object, one_of, optional, required};
 use crate::http::doc::{Doc, Tag, examples, words};
 use crate::http::kyc::{optional_rejection, rejection_members};
 use crate::http::page::Page;
@@ -285,16 +285,18 @@ pub(in crate::http) fn get_doc() -> Doc {
 
 /// Of `PUT /lifecycle/v1/users/{userId}/kyc`.
 pub(in crate::http) fn put_kyc_doc() -> Doc {
-    Doc::new(Tag::Kyc, "Set the outcome of the partner's own KYC")
-        .says("The partner established who the user is, or did not. On `ACCEPTED` a balance in the program's currency comes by itself.")
-        .body(
-            [
-            required("status", one_of(["ACCEPTED", "REJECTED", "IN_PROGRESS"])),
+    let members = |statuses: &[&'static str]| {
+        [
+            required("status", one_of(statuses.iter().copied())),
             required("provider", line(128, "acme-onboarding")),
             required("reference", line(128, "case-2026-000123")),
         ]
-        .into_iter()
-        .chain(rejection_members()))
+    };
+    let rejected = members(&["REJECTED"]).into_iter().chain(rejection_members());
+    let rejected = object(rejected).with("dependentRequired", literal!({ "message": ["reasonCode"] }));
+    Doc::new(Tag::Kyc, "Set the outcome of the partner's own KYC")
+        .says("The partner established who the user is, or did not. On `ACCEPTED` a balance in the program's currency comes by itself.")
+        .body_of(object(members(&["ACCEPTED", "IN_PROGRESS"])).or(rejected))
         .answers::<KycView>(200, "The state.", literal!({ "kycStatus": "ACCEPTED" }))
         .errors(&[Code::KycNotByPartner])
 }
