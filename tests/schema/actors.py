@@ -221,6 +221,10 @@ class Things:
         body = {"login": f"{secrets.token_hex(6)}@mail.example", "role": "EMPLOYEE"}
         return self.world.ask_operator("POST", "/admin/operators", body)["id"]
 
+    def make_provider(self):
+        """No house of providers is set up in the demo."""
+        return "house"
+
     def make_file(self):
         return "pages.css"
 

@@ -1,7 +1,7 @@
 """Schemathesis over the three documents, against the pair that `deploy/demo --serve` runs: what the documents say is asked for,
 and what they do not say too; no answer may be a 5xx, undocumented, of another type or of another shape.
 
-    TESSERA_INFO=…/info.json python tests/schema/run.py [--seconds 150] [--examples 24] [--only PATH]
+    TESSERA_INFO=…/info.json python tests/schema/run.py [--seconds 170] [--examples 48] [--only PATH]
 
 Requests are made from a fixed seed, so that a run can be repeated; ids, keys and sessions are the pair's own."""
 
@@ -282,8 +282,8 @@ def headers_of(case):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--seconds", type=int, default=150)
-    arguments.add_argument("--examples", type=int, default=24, help="generated requests of an operation")
+    arguments.add_argument("--seconds", type=int, default=170)
+    arguments.add_argument("--examples", type=int, default=48, help="generated requests of an operation")
     arguments.add_argument("--document", choices=DOCUMENTS, action="append")
     arguments.add_argument("--verbose", action="store_true")
     chosen = arguments.parse_args()
