@@ -12,7 +12,10 @@ import sys
 import time
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from jwcrypto import jwk
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
@@ -163,27 +166,54 @@ class Things:
         return maker() if maker else None
 
     def proven(self):
-        """Headers and body of an operation on a card under a proof of its holder, or of the partner; none where there is none."""
-        op = {"{cardId}": "reveal", "cvv": "reset-cvv", "pin": "set-pin"}.get(self.path.rsplit("/", 1)[-1])
-        if op is None or self.method == "DELETE" or not self.path.startswith(("/customers", "/secure")):
+        """Headers and body of an operation that shows, takes or sends card data: under a proof of its holder or of the partner,
+        or sealed by an operator, who has no proof. None where there is none."""
+        last = self.path.rsplit("/", 1)[-1]
+        address = {"line1": "Test Street 2", "city": "Warsaw", "postalCode": "00-001", "country": "PL"}
+        # Operation, whether it is about a card or about the request, and what is sealed.
+        known = {
+            ("GET", "{cardId}"): ("reveal", True, None),
+            ("POST", "cvv"): ("reset-cvv", True, None),
+            ("POST", "pin"): ("set-pin", True, lambda: {"pin": PIN}),
+            ("POST", "print"): ("order", True, lambda: {"deliveryAddress": address}),
+            ("POST", "physical"): ("order", False, lambda: {"balanceId": self.named("balanceId"), "embossedName": "ADA EXAMPLE", "deliveryAddress": address}),
+            ("POST", "virtual"): ("issue", False, lambda: {"balanceId": self.named("balanceId")}),
+            ("POST", "cards"): ("tokenise", False, lambda: {"cardNo": foreign_number(), "exp": "2031-12-31"}),
+        }.get((self.method, last))
+        is_operator = self.path.startswith("/admin")
+        if known is None or is_operator and last != "physical":
             return None
-        card, user, is_user = self.named("cardId"), self.named("userId"), self.path.startswith("/customers")
-        token = self.world.ask_partner("GET", f"/secure/customers/{user}/cards", expect=200)["items"][0]["token"]
-        body, headers = None, dict(self.world.enc)
-        if op == "set-pin":
-            # Only plastic has a PIN.
-            self.world.ask_partner("POST", f"/secure/customers/{user}/cards/{card}/print", **self.world.enc)
-            body = {"payload": client.seal(self.world.vault_key, {"pin": PIN})}
+        op, about_card, content = known
+        if self.path.startswith("/customers"):
+            self.session()
+        headers = dict(self.world.enc) | {"Idempotency-Key": secrets.token_hex(16)}
+        payload = content and client.seal(self.world.vault_key, content())
+        if payload:
             headers["Encrypted-Request"] = "true"
-        if is_user:
+        if not is_operator:
+            about = self.card_token() if about_card else headers["Idempotency-Key"]
+            if op == "set-pin":
+                # Only plastic has a PIN.
+                path = f"/secure/customers/{self.named('userId')}/cards/{self.named('cardId')}/print"
+                self.world.ask_partner("POST", path, **self.world.enc)
+            headers["Holder-Proof"] = self.holder_proof(op, about, about_card, payload)
+        return headers, payload and {"payload": payload}
+
+    def card_token(self):
+        self.named("cardId")
+        path = f"/secure/customers/{self.named('userId')}/cards"
+        return self.world.ask_partner("GET", path, expect=200)["items"][0]["token"]
+
+    def holder_proof(self, op, about, about_card, payload):
+        things = f"/cards/{self.named('cardId')}" if about_card else ""
+        if self.path.startswith("/customers"):
             bearer = spelled({"Authorization": f"Bearer {self.session()}"})
-            nonce = self.world.public.call("POST", f"/customers/me/cards/{card}/challenge", None, 201, **bearer)[0]["nonce"]
+            nonce = self.world.public.call("POST", f"/customers/me{things}/challenge", None, 201, **bearer)[0]["nonce"]
             key, more = self.device, {}
         else:
-            nonce = self.world.ask_partner("POST", f"/secure/customers/{user}/cards/{card}/challenge")["nonce"]
+            nonce = self.world.ask_partner("POST", f"/secure/customers/{self.named('userId')}{things}/challenge")["nonce"]
             key, more = self.world.partner_signature
-        headers["Holder-Proof"] = client.holder_proof(key, op, token, nonce, self.world.recipient, body and body["payload"], **more)
-        return headers, body
+        return client.holder_proof(key, op, about, nonce, self.world.recipient, payload, **more)
 
     def make_balanceId(self):
         path = f"/secure/customers/{self.named('userId')}/balances"
@@ -225,8 +255,36 @@ class Things:
         """No house of providers is set up in the demo."""
         return "house"
 
+    def make_partnerId(self):
+        return self.world.ask_operator("GET", "/admin/partners", expect=200)["items"][0]["id"]
+
+    def make_certificateId(self):
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "partner")])
+        csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+        body = {"csr": csr.public_bytes(Encoding.PEM).decode()}
+        path = f"/admin/partners/{self.named('partnerId')}/certificates"
+        return self.world.ask_operator("POST", path, body)["id"]
+
+    def make_webhookId(self):
+        body = {"url": f"https://hooks.example.com/{secrets.token_hex(6)}"}
+        return self.world.ask_partner("POST", "/lifecycle/v1/webhooks", body)["id"]
+
+    def put_right(self):
+        """Undoes what would lock an actor out."""
+        if self.path.endswith("/settings"):
+            body = {"networks": [], "rsaOaepSha1": True, "minimumRsaBits": 2048, "ecKeys": True}
+            self.world.ask_operator("PUT", f"/admin/partners/{self.named('partnerId')}/settings", body, 200)
+
     def make_file(self):
         return "pages.css"
+
+
+def foreign_number():
+    """A number of the test range that is of no program's: Luhn (ISO/IEC 7812-1)."""
+    digits = "99998877" + "".join(secrets.choice("0123456789") for _ in range(7))
+    doubled = [int(digit) * (2 - index % 2) for index, digit in enumerate(digits)]
+    return digits + str(-sum(each - 9 if each > 9 else each for each in doubled) % 10)
 
 
 def spelled(headers):

@@ -71,6 +71,7 @@ class Run:
         self.of_operation = collections.defaultdict(collections.Counter)
         self.unknown = set()
         self.sealed_seen = set()
+        self.refused = collections.Counter()
         self.skipped = []
         self.session = talking(world.info["ca"])
         self.partner_session = talking(world.info["ca"], (world.info["partnerCert"], world.info["partnerKey"]))
@@ -121,7 +122,7 @@ class Run:
             if isinstance(case.body, dict) and "externalId" in case.body and faithful:
                 case.body["externalId"] = secrets.token_hex(8)
             case.headers = headers
-            self.send(operation, case, base, session)
+            return self.send(operation, case, base, session)
 
         for case in self.told(operation, things):
             send(case, faithful=True)
@@ -129,6 +130,7 @@ class Run:
         count = SPARING.get((operation.method.upper(), operation.path), self.examples)
         for mode, share in ((GenerationMode.POSITIVE, 2), (GenerationMode.NEGATIVE, 1)):
             self.generate(operation, mode, max(1, count * share // 3), send)
+        things.put_right()
 
     def told(self, operation, things):
         """The document's own examples, and requests that must succeed though no example can."""
@@ -206,7 +208,10 @@ class Run:
     def generate(self, operation, mode, count, send):
         def one(case):
             if time.monotonic() < self.deadline:
-                send(case)
+                response = send(case)
+                if mode is GenerationMode.POSITIVE and response is not None and response.status_code == 422:
+                    told = response.json().get("errors", [])
+                    self.refused.update((operation.label, each["field"], each["code"]) for each in told)
 
         one = hypothesis.given(case=operation.as_strategy(generation_mode=mode))(one)
         one = hypothesis.settings(
@@ -231,17 +236,18 @@ class Run:
             response = case.call(base_url=base, session=session, timeout=30, verify=session.verify, cert=session.cert)
         except (ValueError, requests.exceptions.InvalidHeader, UnicodeError):
             # Such a request cannot be written down in HTTP at all.
-            return
+            return None
         self.statuses[response.status_code] += 1
         self.of_operation[operation.label][response.status_code] += 1
         if response.status_code == 503 and response.json().get("code") in NO_FAULT:
-            return
+            return response
         self.opened(operation, case, response)
         for check in CHECKS:
             try:
                 case.validate_response(response, checks=[check])
             except (Failure, FailureGroup, AssertionError) as failure:
                 self.note(operation, case, check, response, failure)
+        return response
 
     def opened(self, operation, case, response):
         """Opens an answer that is sealed to us: its plaintext must be of the schema that the document gives it."""
@@ -295,6 +301,8 @@ def main():
     if chosen.verbose:
         for label, statuses in run.of_operation.items():
             print(f"{label}: {dict(sorted(statuses.items()))}")
+        for (label, field, code), count in sorted(run.refused.items()):
+            print(f"as described, and refused {count} times: {label}: {field} {code}")
     for (label, check, status, _), text in run.faults.items():
         print(f"\n{label}: {check} ({status})\n    {text}")
     for name, label in sorted(run.unknown):
