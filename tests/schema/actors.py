@@ -270,6 +270,23 @@ class Things:
         body = {"url": f"https://hooks.example.com/{secrets.token_hex(6)}"}
         return self.world.ask_partner("POST", "/lifecycle/v1/webhooks", body)["id"]
 
+    def make_partnerBalanceId(self):
+        known = self.world.ask_operator("GET", "/admin/partner-balances", expect=200)["items"]
+        if known:
+            return known[0]["id"]
+        partner = self.world.ask_operator("GET", "/admin/partners", expect=200)["items"][0]
+        body = {"partner": partner.get("name", "partner"), "kind": "CREDIT", "currency": "EUR"}
+        return self.world.ask_operator("POST", "/admin/partner-balances", body)["id"]
+
+    def make_reloadId(self):
+        body = {"amount": 5_000, "bankReference": secrets.token_hex(8)}
+        path = f"/admin/partner-balances/{self.named('partnerBalanceId')}/reload"
+        return self.world.ask_operator("POST", path, body, 202)["id"]
+
+    def make_requestId(self):
+        path = f"/secure/customers/{self.named('userId')}/cards/virtual/async"
+        return self.world.ask_partner("POST", path, {"balanceId": self.named("balanceId")}, 202)["requestId"]
+
     def put_right(self):
         """Undoes what would lock an actor out."""
         if self.path.endswith("/settings"):
