@@ -132,11 +132,6 @@ pub fn routes() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/cards/{card}/final-lock", || web::post().to(cards::lock_finally), "Lock a card for good"),
         door::<ForGatewayAndOfficers>(Method::POST, "/v1/cards/{card}/erase", || web::post().to(cards::erase), "Close a card and destroy its secrets"),
 
-        door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
-        door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
-        door::<ForProcessors>(Method::POST, paths::LOCK_OUTSIDE, || web::post().to(processor::lock), "Lock the card of this number"),
-        door::<ForProcessors>(Method::POST, paths::UNLOCK_OUTSIDE, || web::post().to(processor::unlock), "Lift the lock of the card of this number"),
-
         door::<ForOverseers>(Method::GET, paths::BACKUPS, || web::get().to(bulk::backups), "Backups whose life has not ended"),
         door::<ForOverseers>(Method::GET, paths::RETENTION, || web::get().to(bulk::retention_report), "What is kept, what was destroyed, and from when it is beyond recovery"),
         door::<ForOfficers>(Method::POST, "/v1/imports/{approval}/file", || web::post().to(bulk::import_file), "The file of an approved import"),
@@ -148,9 +143,21 @@ pub fn routes() -> Vec<Route> {
         door::<ForOverseers>(Method::GET, paths::AUDIT_INCLUSION, || web::get().to(readings::audit_inclusion), "That an event is in the log of a size"),
         door::<ForOverseers>(Method::GET, paths::AUDIT_CONSISTENCY, || web::get().to(readings::audit_consistency), "That the log of one size begins with that of another"),
     ];
+    routes.extend(of_processors());
     routes.extend(of_plastic());
     routes.extend(of_existing_cards());
     routes
+}
+
+/// The processors' doors.
+#[rustfmt::skip]
+fn of_processors() -> Vec<Route> {
+    vec![
+        door::<ForProcessors>(Method::POST, paths::VERIFY_CVV, || web::post().to(processor::verify_cvv), "Is this the card's CVV?"),
+        door::<ForProcessors>(Method::POST, paths::VERIFY_PIN, || web::post().to(processor::verify_pin), "Is this the card's PIN?"),
+        door::<ForProcessors>(Method::POST, paths::LOCK_OUTSIDE, || web::post().to(processor::lock), "Lock the card of this number"),
+        door::<ForProcessors>(Method::POST, paths::UNLOCK_OUTSIDE, || web::post().to(processor::unlock), "Lift the lock of the card of this number"),
+    ]
 }
 
 /// The bureau's doors, and those through which the gateway hears what happened there.
