@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::content::FullCard;
-use crate::pair::{Pair, engines, finished, on_each_engine, run, scratch};
+use crate::pair::{Holder, Pair, engines, finished, on_each_engine, run, scratch};
 use crate::webhooks::listed;
 
 /// How long the jobs may take, a busy machine included.
@@ -387,21 +387,27 @@ fn a_virtual_card_goes_on_by_itself_and_one_that_may_not_expires() {
         );
 
         days_pass(pair, left - 5, left + 1).await?;
-        let expired = in_list(&partner, &stays, |item| item["state"] == "EXPIRED").await?;
-        ensure!(expired["allowedActions"] == json!(["REMOVE"]), "{expired}");
-        told_once(&pair.partner, "card.expired", stays.id).await?;
-        holder.phone.log_in().await?;
-        let phone = holder.phone.cards();
-        let proof = later(phone.proof("reveal", &stays).await?, left + 1);
-        let refused = phone
-            .reveal_with(&stays, Some(&proof.sign(phone.signer())?))
-            .await?;
-        refused.expect_refusal(409, "CARD_EXPIRED")?;
-        phone.lock(&stays, 3).await?.expect_refusal(409, "CARD_EXPIRED")?;
         in_list(&partner, &holder.card, |item| item["state"] == "ACTIVE").await?;
-        holder.phone.remove(&stays).await?.expect(204)?;
-        Ok(())
+        has_expired(pair, &mut holder, &stays, left + 1).await
     });
+}
+
+/// The card's last day has passed, that many days from now.
+async fn has_expired(pair: &Pair, holder: &mut Holder, card: &Card, day: u64) -> Result<()> {
+    let partner = pair.partner.cards(&holder.prefix);
+    let expired = in_list(&partner, card, |item| item["state"] == "EXPIRED").await?;
+    ensure!(expired["allowedActions"] == json!(["REMOVE"]), "{expired}");
+    told_once(&pair.partner, "card.expired", card.id).await?;
+    holder.phone.log_in().await?;
+    let phone = holder.phone.cards();
+    let proof = later(phone.proof("reveal", card).await?, day);
+    let refused = phone
+        .reveal_with(card, Some(&proof.sign(phone.signer())?))
+        .await?;
+    refused.expect_refusal(409, "CARD_EXPIRED")?;
+    phone.lock(card, 3).await?.expect_refusal(409, "CARD_EXPIRED")?;
+    holder.phone.remove(card).await?.expect(204)?;
+    Ok(())
 }
 
 #[test]

@@ -45,17 +45,8 @@ fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'st
         CardState::Locked { lock, .. } => Some(lock.code.number()),
         CardState::Inactive | CardState::Active => None,
     };
-    // "replacement after 1, 2, 8", once.
     if action == Action::Replace {
-        return match code {
-            Some(1 | 2 | 8) if card.replaced => "ALREADY_REPLACED",
-            Some(1 | 2 | 8) if card.origin == CardOrigin::Foreign => "CARD_OF_ANOTHER_ISSUER",
-            // Other plastic is ordered, not made at once.
-            Some(1 | 2 | 8) if card.kind == CardType::Physical => "CARD_NOT_VIRTUAL",
-            Some(1 | 2 | 8) => "yes",
-            Some(5) => "LOCK_IRREVERSIBLE",
-            _ => "NOT_REPLACEABLE",
-        };
+        return replacement(card, code);
     }
     // "A reversible lock may be raised to an irreversible one, never back."
     if let Some(1 | 2 | 5 | 8) = code {
@@ -105,6 +96,18 @@ fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'st
             CardType::Physical | CardType::DigitalFirst => "CARD_NOT_VIRTUAL",
         },
         Action::Replace | Action::Remove => unreachable!("settled above"),
+    }
+}
+
+/// "replacement after 1, 2, 8", once; other plastic is ordered, not made at once.
+fn replacement(card: Standing, code: Option<u8>) -> &'static str {
+    match code {
+        Some(1 | 2 | 8) if card.replaced => "ALREADY_REPLACED",
+        Some(1 | 2 | 8) if card.origin == CardOrigin::Foreign => "CARD_OF_ANOTHER_ISSUER",
+        Some(1 | 2 | 8) if card.kind == CardType::Physical => "CARD_NOT_VIRTUAL",
+        Some(1 | 2 | 8) => "yes",
+        Some(5) => "LOCK_IRREVERSIBLE",
+        _ => "NOT_REPLACEABLE",
     }
 }
 
