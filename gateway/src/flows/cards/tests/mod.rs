@@ -358,7 +358,8 @@ async fn the_state_is_told_before_the_vault_is_asked_unless_there_is_a_proof_to_
             code(desk.create(desk.balance, false).await),
             Code::BalanceRequired
         );
-        desk.write("DELETE FROM accounts WHERE balance_id IS NOT NULL").await;
+        desk.write("DELETE FROM accounts WHERE balance_id IS NOT NULL")
+            .await;
         desk.write("DELETE FROM balances").await;
         assert_eq!(code(desk.create(foreign, false).await), Code::BalanceRequired);
         desk.write("UPDATE users SET kyc_status = 'REJECTED'").await;
