@@ -139,7 +139,9 @@ fn described(summary: &'static str) -> Doc {
 
 /// Of `GET …/reveals`.
 pub(in crate::http) fn of_user_doc() -> Doc {
-    described("Who saw the cards").query(optional("cardId", words::id().saying("Of this card alone.")))
+    described("Who saw the cards")
+        .query(optional("cardId", words::id().saying("Of this card alone.")))
+        .errors(&[Code::NotFound])
 }
 
 /// Of `GET /admin/cards/{cardId}/reveals`.

@@ -5,6 +5,9 @@ use shared::vault_api::{AUDIT_INDEX, HOLDER_PROOF, IDEMPOTENCY_KEY, VAULT_PROOF}
 
 use super::shape::{JWE_EXAMPLE, JWE_PATTERN, JWS_EXAMPLE, JWS_PATTERN, Shape};
 
+/// Eight bytes in base64url, of which the last five are a number below 2^40.
+const CURSOR_PATTERN: &str = "^AAAA[A-Za-z0-9_-]{6}[AEIMQUYcgkosw048]$";
+
 /// A public key of nobody's: only what one looks like.
 const PUBLIC_KEY: &str = "eyJrdHkiOiJFQyIsImNydiI6IlAtMjU2IiwieCI6IndZSlcxUExVY0g5MkJ0WGZ0X1YwQk9lUlF6akhyRzA1S2UwQlAwbHEzMU0iLCJ5IjoiNjl6V3VOQXJKcW91WUlZWFhqeklrazNBRFZHVmVhcjdKY1FfTGdyZGhLUSJ9";
 
@@ -109,7 +112,7 @@ fn of_pages() -> [(&'static str, Value); 2] {
     let cursor = json!({
         "name": "cursor", "in": "query", "required": false,
         "description": "`nextCursor` of the page before.",
-        "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-]{11}$" }, "example": "AAAAAAAABGU",
+        "schema": { "type": "string", "pattern": CURSOR_PATTERN }, "example": "AAAAAAAABGU",
     });
     [("limit", limit), ("cursor", cursor)]
 }
@@ -175,7 +178,7 @@ pub(super) fn sealed_example() -> Value {
 /// A page of a list.
 pub(super) fn page_of(item: Shape) -> Shape {
     use super::shape::{list, object, pattern, required};
-    let cursor = pattern("^[A-Za-z0-9_-]{11}$", "AAAAAAAABGU")
+    let cursor = pattern(CURSOR_PATTERN, "AAAAAAAABGU")
         .with("type", json!(["string", "null"]))
         .saying("Goes into `cursor` for the next page; null on the last one.");
     object([
