@@ -89,7 +89,7 @@ struct Made {
 
 impl Logged for Made {
     fn body_hash(&self) -> Option<BodyHash> {
-        Some(self.bdh.clone())
+        Some(self.bdh)
     }
 }
 
@@ -255,7 +255,7 @@ impl Draft {
         let destroy_at = vault
             .now()
             .saturating_add(vault.surroundings.retention.grace_seconds);
-        event.bdh = Some(self.record.bdh.clone());
+        event.bdh = Some(self.record.bdh);
         event.note = Some(format!("{} {} orders", self.record.batch, self.record.orders));
         let nothing_left = self.lines.is_empty();
         let work = move |tx: &mut Tx<'_, '_>, event: &mut Event| {
@@ -270,7 +270,7 @@ impl Draft {
             }
             let made = Made {
                 batch: self.record.batch.clone(),
-                bdh: self.record.bdh.clone(),
+                bdh: self.record.bdh,
             };
             if self.lines.is_empty() {
                 return Ok(made);
