@@ -14,7 +14,6 @@ use shared::clock::{Clock, ManualClock};
 use shared::ids::CardToken;
 use shared::vault_api::paths;
 use shared::vault_api::processor::{Outcome, OutsideOutcome};
-use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::content::FullCard;
@@ -306,7 +305,7 @@ async fn days_pass(pair: &Pair, from: u64, to: u64) -> Result<()> {
     while day < to {
         day = (day + 15).min(to);
         pair.stand.set_clock_ahead(Duration::from_secs(day * DAY))?;
-        let then = OffsetDateTime::now_utc() + Duration::from_secs(day * DAY);
+        let then = Clock::System.now() + Duration::from_secs(day * DAY);
         let clock = Clock::Manual(ManualClock::starting_at(then));
         for ca in [Ca::Internal, Ca::Partner] {
             pair.stand.certificates().authority(ca, &clock)?.publish_crl()?;
@@ -318,7 +317,7 @@ async fn days_pass(pair: &Pair, from: u64, to: u64) -> Result<()> {
 
 /// The proof of a phone whose clock is so many days ahead.
 fn later(mut proof: HolderProof, days: u64) -> HolderProof {
-    let then = OffsetDateTime::now_utc() + Duration::from_secs(days * DAY);
+    let then = Clock::System.now() + Duration::from_secs(days * DAY);
     proof
         .claims
         .insert("iat".to_owned(), json!(then.unix_timestamp()));
@@ -345,7 +344,7 @@ fn a_virtual_card_goes_on_by_itself_and_one_that_may_not_expires() {
             .await?
             .expect(200)?;
         ensure!(off.json()?["automaticRenewal"] == false, "{off}");
-        let today = OffsetDateTime::now_utc().date();
+        let today = Clock::System.now().date();
         let end = {
             let format = time::macros::format_description!("[year]-[month]-[day]");
             time::Date::parse(&before.exp, &format)?

@@ -50,7 +50,7 @@ fn each_answer_with_card_data_is_told_on_every_channel_with_the_key_that_proved_
         ensure!(told == ["REVEAL", "RESET_CVV", "ISSUE"], "{seen:?}");
         let first = seen.first().context("nothing")?;
         ensure!(
-            first["auditIndex"].to_string() == index,
+            first["auditIndex"].as_u64() == index.parse().ok(),
             "{first} is not event {index}"
         );
         ensure!(

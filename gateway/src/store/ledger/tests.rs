@@ -64,7 +64,8 @@ pub(crate) async fn count(db: &Db, context: &str) -> usize {
         balance.1 += sums.debits_pending - sums.credits_pending;
         let value = sums.value().unwrap();
         users += if kind == AccountKind::User { value } else { 0 };
-        let is_in_wallet = kind == AccountKind::User || kind.limits_a_partner();
+        let is_in_wallet =
+            matches!(kind, AccountKind::User | AccountKind::Company) || kind.limits_a_partner();
         wallet += if is_in_wallet { value } else { 0 };
     }
     assert!(counted.is_empty(), "{context}: transfers of no account");

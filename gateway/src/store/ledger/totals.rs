@@ -14,7 +14,8 @@ pub struct Total {
     pub currency: Currency,
     /// The sum of all user balances.
     pub users: i64,
-    /// The sum of all user balances and all partner balances (CREDIT and DEPOSIT).
+    /// The sum of all user balances and all partner balances that the scope sees: COMPANY is a partner balance (seed, "Partner
+    /// Balance"), and the platform's alone to see.
     pub wallet: i64,
 }
 
@@ -28,7 +29,8 @@ pub async fn of_scope(connection: &mut AnyConnection, scope: &Scope) -> Result<V
         "SELECT currency, \
          CAST(SUM(CASE WHEN kind = 'USER' THEN credits_posted - debits_posted ELSE 0 END) AS BIGINT) AS users, \
          CAST(SUM(credits_posted - debits_posted) AS BIGINT) AS wallet FROM accounts \
-         WHERE kind IN ('USER', 'CREDIT', 'DEPOSIT') AND ($1 = '' OR partner = $1) \
+         WHERE ($1 = '' AND kind IN ('USER', 'CREDIT', 'DEPOSIT', 'COMPANY')) \
+         OR (partner = $1 AND kind IN ('USER', 'CREDIT', 'DEPOSIT')) \
          GROUP BY currency ORDER BY currency",
     )
     .bind(partner)
