@@ -159,9 +159,8 @@ const fn by_type(action: Action) -> [Cell; 3] {
         Action::SetPin     => [NO_PIN,  YES,         YES],
         Action::ResetCvv   => [YES,     ON_CARD,     YES],
         Action::SetRenewal => [YES,     NOT_VIRTUAL, NOT_VIRTUAL],
-        Action::Replace    => [YES,     NOT_VIRTUAL, YES],
         Action::Activate   => [NOT_PLASTIC, YES,     NOT_PLASTIC],
-        Action::Reveal | Action::Lock | Action::Unlock | Action::Remove
+        Action::Reveal | Action::Lock | Action::Unlock | Action::Replace | Action::Remove
                            => [YES,     YES,         YES],
     }
 }

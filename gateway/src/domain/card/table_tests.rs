@@ -99,12 +99,11 @@ fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'st
     }
 }
 
-/// "replacement after 1, 2, 8", once; other plastic is ordered, not made at once.
+/// "replacement after 1, 2, 8", once, of whatever type.
 fn replacement(card: Standing, code: Option<u8>) -> &'static str {
     match code {
         Some(1 | 2 | 8) if card.replaced => "ALREADY_REPLACED",
         Some(1 | 2 | 8) if card.origin == CardOrigin::Foreign => "CARD_OF_ANOTHER_ISSUER",
-        Some(1 | 2 | 8) if card.kind == CardType::Physical => "CARD_NOT_VIRTUAL",
         Some(1 | 2 | 8) => "yes",
         Some(5) => "LOCK_IRREVERSIBLE",
         _ => "NOT_REPLACEABLE",

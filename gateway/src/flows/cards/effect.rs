@@ -64,12 +64,19 @@ pub(super) async fn issued(
     }
     tell::write(services, tx, &created).await?;
     notices::catch_up_card(services, tx, &card.token).await?;
-    if let Some(old) = card.replaces {
-        life::replace(tx, old, card.id).await?;
-        let old = taken(tx, old).await?;
-        tell::write(services, tx, &tell::replaced(&partner, &old, card.id)).await?;
-    }
+    replaced(services, tx, &card).await?;
     Ok(answer)
+}
+
+/// A new card that was made in the place of another has that place now.
+pub(super) async fn replaced(services: &Services, tx: &mut Tx, new: &Card) -> Result<(), Error> {
+    let Some(old) = new.replaces else {
+        return Ok(());
+    };
+    life::replace(tx, old, new.id).await?;
+    let partner = tell::owner(tx, new.user).await?.partner;
+    let old = taken(tx, old).await?;
+    tell::write(services, tx, &tell::replaced(&partner, &old, new.id)).await
 }
 
 /// No card will come of this work.
@@ -79,14 +86,15 @@ pub(super) async fn given_up(
     work: &CardRequest,
     error: &Error,
 ) -> Result<(), Error> {
-    let Task::Issue(issue) = &work.task else {
-        return Ok(());
+    let (card, creation) = match &work.task {
+        Task::Issue(issue) => (issue.card(work.card)?, issue.creation()),
+        Task::Order(order) => (order.card(work.card)?, None),
+        _ => return Ok(()),
     };
-    let card = issue.card(work.card)?;
     if let Some(old) = card.replaces {
         life::release(tx, old, card.id).await?;
     }
-    if let Some(creation) = issue.creation() {
+    if let Some(creation) = creation {
         let (now, code) = (services.now(), error.code().row().1);
         card_creations::end(tx, creation, &CreationState::Failed(code.to_owned()), now).await?;
         let partner = tell::owner(tx, card.user).await?.partner;

@@ -1,8 +1,10 @@
-//! Order a physical card. The body is sealed to the vault and holds a name and an address: of it the gateway is told the
-//! balance alone. Proof and payload are judged there first; then the state here; then the card is drawn and ordered.
+//! Order a physical card, perhaps in the place of another. The body is sealed to the vault and holds a name and an address:
+//! of it the gateway is told the balance alone. Proof and payload are judged there first; then the state here; then the card
+//! is drawn and ordered.
 
 use shared::ids::IdempotencyKey;
 use shared::jwe::CompactJwe;
+use shared::problem::FieldError;
 use shared::public_key::PublicKey;
 use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::Recipient;
@@ -12,14 +14,15 @@ use super::carry_out::{carry_out, go_on};
 use super::create_virtual::verdict;
 use super::{CardCaller, ask};
 use crate::domain::balance::BalanceId;
-use crate::domain::card::{CardId, NewCard, OwnMembers};
+use crate::domain::card::{Action, Card, CardId, NewCard, OwnMembers};
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
 use crate::store::card_requests::{CardRequest, Order, Proof, Task};
+use crate::store::cards::life;
 use crate::store::idempotency::{Answer, Claim, Request};
-use crate::store::{Sequence, card_requests};
+use crate::store::{Sequence, Tx, card_requests};
 
 /// What a caller asks for.
 pub struct NewPhysicalCard {
@@ -31,12 +34,15 @@ pub struct NewPhysicalCard {
     pub holder_proof: Result<Option<String>, Error>,
     /// The header `Idempotency-Key`, which the proof names.
     pub order_key: Option<IdempotencyKey>,
+    /// The card whose place it is to take, one of the user's: the balance is that card's too.
+    pub replaces: Option<CardId>,
 }
 
 /// Orders a card.
 ///
 /// # Errors
-/// The proof's, the payload's, then `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's.
+/// The proof's, the payload's, then the state's of a card that is to be replaced, `USER_LOCKED`, `KYC_REQUIRED`,
+/// `BALANCE_REQUIRED`, `NOT_FOUND` for a balance that is not the user's.
 pub async fn order_physical(
     services: &Services,
     caller: &CardCaller,
@@ -53,12 +59,14 @@ pub async fn order_physical(
         recipient,
         holder_proof,
         order_key,
+        replaces,
     } = new;
     let wish = Wish {
         payload,
         recipient,
         holder_proof: holder_proof?,
         order_key,
+        replaces,
     };
     if let Some(work) = card_requests::resume(&mut tx, claim.entry(), wish.fresh(), services.now()).await? {
         tx.commit().await?;
@@ -81,6 +89,7 @@ struct Wish {
     recipient: PublicKey,
     holder_proof: Option<String>,
     order_key: Option<IdempotencyKey>,
+    replaces: Option<CardId>,
 }
 
 impl Wish {
@@ -124,6 +133,27 @@ impl Wish {
     }
 }
 
+/// The card that is to be replaced, held to the end of the transaction: nobody else replaces it meanwhile. The inner error is
+/// the verdict: first on the payload, which was sealed for the balance of that card or for none of ours, then on its state.
+async fn old_one(
+    services: &Services,
+    caller: &CardCaller,
+    tx: &mut Tx,
+    id: CardId,
+    balance: BalanceId,
+) -> Result<Result<Card, Error>, Error> {
+    let card = caller.take(services, tx, id).await?;
+    if card.balance != balance {
+        return Ok(Err(Error::invalid(vec![FieldError {
+            field: "balanceId".into(),
+            code: "NOT_THE_CARDS".into(),
+            message: "A card is replaced on its own balance.".into(),
+        }])));
+    }
+    let permitted = card.standing.permits(Action::Replace, caller.party, caller.rules);
+    Ok(permitted.map(|()| card).map_err(Error::from))
+}
+
 /// Judges the state and writes the work down, in one transaction. The inner error is the state's verdict.
 async fn write_down(
     services: &Services,
@@ -133,6 +163,16 @@ async fn write_down(
     balance: BalanceId,
 ) -> Result<Result<CardRequest, Error>, Error> {
     let mut tx = services.db.begin().await?;
+    let old = match wish.replaces {
+        None => None,
+        Some(id) => match old_one(services, caller, &mut tx, id, balance).await? {
+            Ok(card) => Some(card),
+            Err(verdict) => {
+                tx.commit().await?;
+                return Ok(Err(verdict));
+            }
+        },
+    };
     if let Some(code) = verdict(&mut tx, caller, balance).await? {
         tx.commit().await?;
         return Ok(Err(code.into()));
@@ -143,10 +183,13 @@ async fn write_down(
         id,
         user: caller.user.id,
         balance,
-        name: None,
+        replaces: old.as_ref().map(|old| old.id),
+        name: old.and_then(|old| old.name),
         created_at: now,
-        replaces: None,
     };
+    if let Some(old) = card.replaces {
+        life::reserve(&mut tx, old, id).await?;
+    }
     let members = OwnMembers::of_ordered(&card, caller.party, caller.rules).into_map();
     let task = Task::Order(Order::new(
         caller.user.holder.clone(),

@@ -6,7 +6,7 @@ use shared::vault_api::cards::SealedAnswer;
 use shared::vault_api::plastic::OrderedCard;
 
 use super::answers::{self, VaultsWord};
-use super::effect::{Effect, taken};
+use super::effect::{Effect, replaced, taken};
 use crate::domain::card::{Card, CardId, CardType, NewCard, Standing};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::order::OrderKind;
@@ -15,7 +15,8 @@ use crate::flows::notices;
 use crate::services::Services;
 use crate::store::{StoreError, Tx, cards, events, orders, users};
 
-/// A physical card was ordered: it is there from now on, and nobody but partner and operators sees its order.
+/// A physical card was ordered, perhaps in the place of another: it is there from now on, and nobody but partner and
+/// operators sees its order.
 pub(super) async fn ordered(services: &Services, tx: &mut Tx, card: NewCard, ordered: OrderedCard) -> Effect {
     let OrderedCard {
         card: token,
@@ -29,6 +30,8 @@ pub(super) async fn ordered(services: &Services, tx: &mut Tx, card: NewCard, ord
     if cards::take(tx, card.id).await?.is_none() {
         let card = card.ordered(token, masked_card_no, exp);
         cards::insert(tx, &card).await?;
+        // Before what the bureau said meanwhile: that it failed gives the place back.
+        replaced(services, tx, &card).await?;
         place(services, tx, &card, &order, OrderKind::Physical).await?;
         notices::catch_up_card(services, tx, &card.token).await?;
     }

@@ -1,5 +1,6 @@
 //! Put another card in the place of one that is locked as lost, stolen or replaced: same type, same balance, a number of its
-//! own. The two name each other. A Digital First card gives its place to a virtual one, of which plastic may be ordered.
+//! own. The two name each other. A Digital First card gives its place to a virtual one, of which plastic may be ordered. The
+//! successor of a physical card is ordered at the bureau: that is `order_physical`, told which card's place it takes.
 //!
 //! As with every new card, what is wrong with a proof is told before what the state forbids.
 
@@ -24,7 +25,8 @@ pub struct Replacement {
     pub proof: Result<Option<IssueProof>, Error>,
 }
 
-/// Replaces the card `old`. Under proof the answer shows card data: `admit` then counts it, once for all tries.
+/// Replaces the card `old`, which is not a physical one. Under proof the answer shows card data: `admit` then counts it, once
+/// for all tries.
 ///
 /// # Errors
 /// The proof's, then the card's state, `NOT_REPLACEABLE`, `ALREADY_REPLACED`, `KYC_REQUIRED`, `BALANCE_REQUIRED`.

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::flows::cards::{rules_of, tell};
 use crate::services::Services;
 use crate::store::card_requests::{self, ClearPinTries, Task};
+use crate::store::cards::life;
 use crate::store::{Tx, cards, notices};
 
 /// Applies one notice about a card; one whose card is not here yet is laid aside for it.
@@ -100,8 +101,12 @@ async fn erased(services: &Services, tx: &mut Tx, mut card: Card, user: &User) -
     if card.standing.state == CardState::Removed {
         return Ok(Err(CardRefusal::Removed));
     }
+    let unmade = card.standing.state == CardState::Ordered;
     card.standing.state = CardState::Removed;
     cards::set_standing(tx, card.id, card.standing).await?;
+    if let (true, Some(old)) = (unmade, card.replaces) {
+        life::give_back(tx, old, card.id).await?;
+    }
     let event = tell::about(EventKind::CardRemoved, &user.partner, &card);
     tell::write(services, tx, &event).await?;
     Ok(Ok(()))

@@ -8,6 +8,7 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::order::{Order, OrderKind, OrderState};
 use crate::error::Error;
 use crate::services::Services;
+use crate::store::cards::life;
 use crate::store::{StoreError, Tx, cards, events, notices, orders, users};
 
 /// Applies one notice about an order; one whose order is not here yet is laid aside for it.
@@ -28,6 +29,10 @@ pub(super) async fn apply(services: &Services, tx: &mut Tx, notice: &Notice) -> 
     orders::set_state(tx, &order.token, &state, notice.at).await?;
     if let Some(standing) = standing(&card, &order, &notice.kind) {
         cards::set_standing(tx, card.id, standing).await?;
+        // It was never made: the card whose place it had taken may be replaced anew.
+        if let (CardState::Removed, Some(old)) = (standing.state, card.replaces) {
+            life::give_back(tx, old, card.id).await?;
+        }
     }
     tell(services, tx, &card, &order, &notice.kind).await
 }

@@ -1,10 +1,11 @@
-//! `POST …/cards/{cardId}/replace`: another card in the place of one that is lost, stolen or replaced.
+//! `POST …/cards/{cardId}/replace`: another card in the place of one that is lost, stolen or replaced. For a physical card it
+//! is an order: sealed, and under proof of `op: order`.
 
 use actix_web::HttpResponse;
 
 use super::create_virtual::{issue_proof, key_missing};
-use super::{CardCall, body, card, rules, settle, shapes};
-use crate::domain::card::Action;
+use super::{CardCall, body, card, order_physical, rules, settle, shapes};
+use crate::domain::card::{Action, CardType};
 use crate::domain::lock::Party;
 use crate::error::{Code, Error};
 use crate::flows::cards::replace::{self, Replacement};
@@ -16,6 +17,10 @@ pub(in crate::http) async fn replace<C: CardCall>(call: C) -> Result<HttpRespons
     let enc = call.enc().await?;
     let (mut call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
+    // A card that is physical is so from its first day to its last.
+    if card.standing.kind == CardType::Physical {
+        return order_physical::place(call, &caller, enc, Some(card.id)).await;
+    }
     let (body, request) = call.enc_body(&enc).await?;
     match body {
         EncBody::Empty => {}
@@ -43,16 +48,29 @@ pub(in crate::http) fn doc(party: Party) -> Doc {
              same name, with a number of its own. The two name each other as `replaces` and `replacedBy`. A Digital First card \
              gives its place to a virtual one, of which plastic may be ordered.",
         )
-        .no_members()
+        .says(
+            "For a virtual or a Digital First card there is no body. For a physical one the request is an order, with the body \
+             of one sealed to the vault: the same `balanceId` as the card's, name and address. The answer is the new card, \
+             `ORDERED`; it is shown to its user when the bureau has confirmed it. If the bureau cannot make it, the old card \
+             may be replaced anew.",
+        )
+        .sealed_body_or_none(order_physical::members())
         .enc()
-        .errors(&[Code::UserLocked, Code::KycRequired, Code::BalanceRequired]);
+        .errors(&[
+            Code::UserLocked,
+            Code::KycRequired,
+            Code::BalanceRequired,
+            Code::NoBureau,
+        ]);
     let doc = match party {
         Party::User | Party::Partner => doc
             .proof_optional()
             .says(
                 "With a `Holder-Proof` of `op: issue`, which names the request's `Idempotency-Key`, the answer also carries \
-                 `cardNo` and `cvv`.",
+                 `cardNo` and `cvv`. The order of a physical card needs a proof of `op: order`, whose `card` is the \
+                 `Idempotency-Key`, and its answer carries neither.",
             )
+            .errors(&[Code::HolderProofRequired])
             .answers_sealed(201, "The new card.", shapes::created()),
         Party::Operator | Party::Processor => {
             doc.answers_sealed(201, "The new card, masked.", shapes::masked())

@@ -174,7 +174,11 @@ pub struct Order {
     holder: HolderToken,
     user: i64,
     balance: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     asked_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<i64>,
     call: OrderCard,
 }
 
@@ -186,7 +190,9 @@ impl Order {
             holder,
             user: card.user.0,
             balance: card.balance.0,
+            name: card.name.as_ref().map(|name| name.as_str().to_owned()),
             asked_at: millis(card.created_at),
+            replaces: card.replaces.map(|card| card.0),
             call,
         }
     }
@@ -208,13 +214,14 @@ impl Order {
     /// # Errors
     /// [`StoreError::Corrupt`].
     pub fn card(&self, id: CardId) -> Result<NewCard, StoreError> {
+        let name = self.name.as_deref().map(CardName::parse).transpose();
         Ok(NewCard {
             id,
             user: UserId(self.user),
             balance: BalanceId(self.balance),
-            name: None,
+            name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
             created_at: instant(self.asked_at)?,
-            replaces: None,
+            replaces: self.replaces.map(CardId),
         })
     }
 }

@@ -51,6 +51,19 @@ pub async fn replace(tx: &mut Tx, old: CardId, new: CardId) -> Result<(), StoreE
     Ok(())
 }
 
+/// Gives the place back that `new` has taken: its plastic was never made, and `old` may be replaced anew.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn give_back(tx: &mut Tx, old: CardId, new: CardId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE cards SET replacement = NULL, replaced_by = NULL WHERE id = $1 AND replaced_by = $2")
+        .bind(old.0)
+        .bind(new.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Writes down that cards are past their last month, at most `most` of them, and gives those. Each is given once, whoever
 /// else does the same at the same time.
 ///

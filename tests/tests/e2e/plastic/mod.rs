@@ -5,6 +5,7 @@ mod doors;
 mod kills;
 mod late;
 mod orders;
+mod replaced;
 
 use std::time::Duration;
 
@@ -103,6 +104,8 @@ fn plastic_goes_from_the_order_to_the_holders_hand() {
                 orders::a_bad_order_is_no_order(&pair).await?;
                 orders::operators_order_and_activate(&pair).await?;
                 doors::the_bureaus_door_is_the_bureaus(&pair).await?;
+                replaced::a_lost_card_is_ordered_anew_in_its_place_once(&pair).await?;
+                replaced::a_manager_replaces_what_is_worn(&pair).await?;
                 late::a_late_bureau_is_told_of_and_still_links(&pair).await?;
                 pair.stand.auditor()?.verify().await?;
                 pair.stand.stop().await?;

@@ -1,14 +1,20 @@
 //! Cards that are asked for and made later, replaced, expired and renewed, as far as the vault is not needed: it is away.
 
+use shared::ids::{CardToken, OrderToken};
+use shared::vault_api::PublicMembers;
+use shared::vault_api::cards::Recipient;
 use shared::vault_api::notices::{Notice, NoticeKind};
+use shared::vault_api::plastic::{OrderCard, OrderedCard};
 use time::Duration;
 
 use super::*;
+use crate::flows::attempt::Attempt;
 use crate::flows::cards::create_async::{create_async, status};
 use crate::flows::cards::replace::{Replacement, replace};
 use crate::flows::cards::{age, set_renewal};
 use crate::flows::notices;
 use crate::store::card_creations::CreationId;
+use crate::store::card_requests::{CardRequest, Order};
 use crate::store::cards as card_rows;
 
 impl Desk {
@@ -105,6 +111,132 @@ async fn a_place_that_the_vault_did_not_fill_is_free_again() {
         }
         desk.write("UPDATE cards SET replacement = 4711").await;
         assert_eq!(code(desk.replace(&card).await), Code::AlreadyReplaced);
+    }
+}
+
+/// Work that orders plastic in the place of `old`, as a try leaves it that was cut short before the vault was asked.
+async fn ordered_in_place_of(desk: &Desk, old: &Card) -> CardRequest {
+    let caller = desk.caller(Party::User).await;
+    let mut tx = desk.services().db.begin().await.unwrap();
+    let id = CardId(tx.next_number(Sequence::Cards).await.unwrap());
+    let card = NewCard {
+        id,
+        user: desk.user,
+        balance: old.balance,
+        name: old.name.clone(),
+        created_at: NOON,
+        replaces: Some(old.id),
+    };
+    let call = OrderCard {
+        recipient: Recipient {
+            public_key: recipient(),
+            members: PublicMembers::new(),
+        },
+        payload: "a.b.c.d.e".to_owned(),
+        holder_proof: None,
+        order_key: None,
+        actor: caller.actor.clone(),
+    };
+    card_rows::life::reserve(&mut tx, old.id, id).await.unwrap();
+    let task = Task::Order(Order::new(caller.user.holder.clone(), &card, call));
+    let (entry, key, now) = (Some(id.0), format!("key-{}", id.0), desk.services().now());
+    card_requests::begin(&mut tx, id, entry, key.parse().unwrap(), task, None, now)
+        .await
+        .unwrap();
+    let work = card_requests::resume(&mut tx, entry, None, now).await.unwrap();
+    tx.commit().await.unwrap();
+    work.unwrap()
+}
+
+/// The vault has taken the order, whose token is made of `number`: what follows here.
+async fn taken_by_vault(desk: &Desk, work: &CardRequest, number: u8) -> Card {
+    let Task::Order(order) = &work.task else {
+        panic!("no order")
+    };
+    let token = CardToken::from_random(&[number; 16]).unwrap();
+    let ordered = OrderedCard {
+        card: token.clone(),
+        masked_card_no: "999900******0025".parse().unwrap(),
+        exp: "2029-11-30".parse().unwrap(),
+        order: OrderToken::from_random(&[number; 16]).unwrap(),
+        payload: "sealed".to_owned(),
+        vault_proof: None,
+        audit_index: 1,
+    };
+    let mut tx = desk.services().db.begin().await.unwrap();
+    for _ in 0..2 {
+        let card = order.card(work.card).unwrap();
+        let effect = super::super::plastic::ordered(desk.services(), &mut tx, card, ordered.clone());
+        effect.await.unwrap().unwrap();
+    }
+    card_requests::strike(&mut tx, work.id).await.unwrap();
+    let card = card_rows::find_by_token(&mut tx, &token).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    card
+}
+
+async fn row(desk: &Desk, card: &Card) -> Card {
+    let mut read = desk.services().db.read().await.unwrap();
+    let found = card_rows::find(&mut read, desk.user, card.id).await.unwrap();
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn plastic_takes_the_place_of_plastic_and_gives_it_back_unless_it_is_made() {
+    for desk in desks().await {
+        let services = desk.services();
+        let old = desk.card().await;
+        desk.write(
+            "UPDATE cards SET kind = 'PHYSICAL', state = 'LOCKED', lock_code = 1, lock_placed_by = 'USER', \
+             lock_placed_at = 0, lock_from = 'ACTIVE'",
+        )
+        .await;
+        let failed = |index: u64, number: u8| Notice {
+            index,
+            at: services.now(),
+            kind: NoticeKind::OrderFailed {
+                reason: "MATERIAL".to_owned(),
+                card_closed: true,
+                plastic_void: true,
+            },
+            card: CardToken::from_random(&[number; 16]).unwrap(),
+            order: Some(OrderToken::from_random(&[number; 16]).unwrap()),
+        };
+        // The vault is away: nothing was ordered.
+        let work = ordered_in_place_of(&desk, &old).await;
+        assert!(row(&desk, &old).await.standing.replaced);
+        let tried = super::super::carry_out::carry_out(services, &work, Attempt::First).await;
+        assert_eq!(code(tried), Code::VaultUnavailable);
+        assert!(!row(&desk, &old).await.standing.replaced, "{}", desk.stage.engine);
+
+        // Ordered, and then not made.
+        let work = ordered_in_place_of(&desk, &old).await;
+        let first = taken_by_vault(&desk, &work, 1).await;
+        let replaced = row(&desk, &old).await;
+        assert_eq!(
+            (first.replaces, replaced.replaced_by),
+            (Some(old.id), Some(first.id))
+        );
+        assert!(notices::apply(services, &failed(1, 1)).await.unwrap());
+        let free = row(&desk, &old).await;
+        assert!(!free.standing.replaced && free.replaced_by.is_none());
+        assert_eq!(row(&desk, &first).await.standing.state, CardState::Removed);
+
+        // The failure is here before the order is.
+        let work = ordered_in_place_of(&desk, &old).await;
+        assert!(notices::apply(services, &failed(2, 2)).await.unwrap());
+        let second = taken_by_vault(&desk, &work, 2).await;
+        assert_eq!(second.standing.state, CardState::Removed);
+        assert!(!row(&desk, &old).await.standing.replaced, "{}", desk.stage.engine);
+
+        // A former successor's end takes the place from no other; an officer's erasure of the successor does.
+        let work = ordered_in_place_of(&desk, &old).await;
+        let third = taken_by_vault(&desk, &work, 3).await;
+        desk.notice(3, &first, NoticeKind::Erased).await;
+        assert_eq!(row(&desk, &old).await.replaced_by, Some(third.id));
+        desk.notice(4, &third, NoticeKind::Erased).await;
+        assert!(!row(&desk, &old).await.standing.replaced);
+        assert_eq!(desk.events("card.replaced").await, 3, "{}", desk.stage.engine);
     }
 }
 
