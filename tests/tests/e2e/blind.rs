@@ -183,8 +183,8 @@ async fn the_vault_forgets(pair: &Pair, needles: &[String]) -> Result<()> {
     processor.write(last.as_bytes())?;
     let answer = processor.answer()?;
     ensure!(
-        answer.is_some_and(|(status, _)| status == 200),
-        "the question was not answered"
+        answer.as_ref().is_some_and(|(status, _)| *status == 200),
+        "the question was not answered: {answer:?}"
     );
 
     let open = look_until(|| connections_to(port), |open| *open == 0).await?;
