@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use deploy::actors::{PartnerServer, ReceivedWebhook, WebhookServer, WebhookTls};
+use deploy::actors::{NewUser, PartnerServer, ReceivedWebhook, WebhookServer, WebhookTls};
 use deploy::answer::Answer;
 use deploy::stand::{Database, StandOptions};
 use reqwest::Method;
@@ -42,6 +42,21 @@ pub(crate) async fn listed(partner: &PartnerServer) -> Result<Vec<Value>> {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return Ok(events),
         }
+    }
+}
+
+/// Everything that the partner was told up to an acceptance of this moment: ids are in the order of commits.
+pub(crate) async fn listed_until_now(partner: &PartnerServer) -> Result<Vec<Value>> {
+    let last = partner.accepted_user().await?;
+    let deadline = Instant::now() + WRITTEN_WITHIN;
+    loop {
+        let events = listed(partner).await?;
+        let of_last = |event: &&Value| event["type"] == "kyc.changed" && event["data"]["userId"] == last;
+        if let Some(end) = events.iter().position(|event| of_last(&event)) {
+            return Ok(events.into_iter().take(end + 1).collect());
+        }
+        ensure!(Instant::now() < deadline, "the last event is not told");
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -306,4 +321,42 @@ async fn operators_look_and_switch(pair: &Pair, path: &str) -> Result<()> {
         ensure!(trail.iter().any(|entry| noted(&entry)), "no {action}");
     }
     Ok(())
+}
+
+/// A key that was announced on the gateway's word alone waits a day; whoever it is announced against hears of it by mail.
+#[test]
+fn a_user_hears_by_mail_of_a_further_key_that_waits() {
+    on_each_engine(async |pair| {
+        let person = NewUser::sample()?;
+        let user = pair
+            .partner
+            .create_user(&person)
+            .await?
+            .expect(201)?
+            .number_at("/id")?;
+        for _ in 0..2 {
+            let code = pair.partner.activation_code(user).await?.expect(201)?;
+            pair.stand
+                .phone()?
+                .pair(&code.text_at("/activationCode")?)
+                .await?;
+        }
+        let to = person.body["email"].as_str().context("no address")?;
+        for count in 1..8 {
+            let mails = pair.mail.mails_to(to, count).await?;
+            let warning = mails.iter().find(|mail| {
+                mail.header("Subject")
+                    .is_some_and(|subject| subject.contains("further key"))
+            });
+            if let Some(mail) = warning {
+                let name = mail.header("Message-ID").context("no name")?;
+                ensure!(
+                    name.starts_with("<event-") && name.ends_with(".user@tessera.example>"),
+                    "{name}"
+                );
+                return Ok(());
+            }
+        }
+        anyhow::bail!("seven mails, and none of them warns")
+    });
 }
