@@ -268,6 +268,17 @@ fn tls(set: &DevSet, how: WebhookTls) -> Result<ServerConfig> {
         .with_single_cert(chain?, key)?)
 }
 
+/// A message that is being answered: until its answer is ready, or nobody waits for it any more.
+struct Open<'a>(&'a Shared, String);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Some(open) = state(self.0).open.get_mut(&self.1) {
+            *open -= 1;
+        }
+    }
+}
+
 async fn take(request: HttpRequest, shared: web::Data<Shared>, body: String) -> HttpResponse {
     let Some((id, timestamp, signature)) = headers(request.headers()) else {
         return HttpResponse::BadRequest().finish();
@@ -280,19 +291,17 @@ async fn take(request: HttpRequest, shared: web::Data<Shared>, body: String) -> 
         state.met += u32::from(met);
         (state.answers.pop_front().unwrap_or(200), state.pause)
     };
+    let _open = Open(&shared, id.clone());
     sleep(pause).await;
     let message = ReceivedWebhook {
         path: request.path().to_owned(),
-        id: id.clone(),
+        id,
         timestamp,
         signature,
         text: body,
         status,
     };
     shared.1.send_modify(|all| all.push(message));
-    if let Some(open) = state(&shared).open.get_mut(&id) {
-        *open -= 1;
-    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     HttpResponse::build(status).body("thank you")
 }

@@ -160,8 +160,7 @@ fn failure(error: &reqwest::Error) -> Failure {
                 NameError::Refused => Failure::AddressRefused,
             };
         }
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if cause.downcast_ref::<io::Error>().is_some_and(is_of_tls) {
             return Failure::Tls;
         }
         next = cause.source();
@@ -173,6 +172,15 @@ fn failure(error: &reqwest::Error) -> Failure {
     } else {
         Failure::BrokenOff
     }
+}
+
+/// Whether TLS is at the bottom: each layer of the connection wraps the error of the one below in one of its own, and `source`
+/// leaves those out.
+fn is_of_tls(error: &io::Error) -> bool {
+    let Some(inner) = error.get_ref() else {
+        return false;
+    };
+    inner.is::<rustls::Error>() || inner.downcast_ref::<io::Error>().is_some_and(is_of_tls)
 }
 
 #[cfg(test)]
@@ -232,6 +240,13 @@ mod tests {
         ] {
             assert!(!is_allowed(&development, bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn tls_is_found_below_the_layers_above_it() {
+        let tls = || io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
+        assert!(is_of_tls(&tls()) && is_of_tls(&io::Error::other(tls())));
+        assert!(!is_of_tls(&io::Error::other("reset")) && !is_of_tls(&io::ErrorKind::ConnectionReset.into()));
     }
 
     /// The name is public by its looks; its address is not.
