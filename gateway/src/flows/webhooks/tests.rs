@@ -367,6 +367,32 @@ async fn a_lease_keeps_others_off_and_ends_with_a_process_that_died() {
 }
 
 #[tokio::test]
+async fn what_is_replayed_while_it_is_on_its_way_goes_once_more() {
+    for stage in stages().await {
+        let services = &stage.services;
+        let (url, asked) = answering(&[200]).await;
+        let id = endpoint(services, &url, Kinds::All).await;
+        happen(services, EventKind::UserCreated).await;
+        let mut tx = services.db.begin().await.unwrap();
+        let due = deliveries::take_due(&mut tx, id, services.now(), 9)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        stage.clock.advance(Duration::milliseconds(5));
+        let which = Replay::Events(vec![EventNumber(1001)]);
+        let again = replay(services, &request(None), (&partner(), id), (&which, None), |_| {
+            Ok(answer(""))
+        });
+        again.await.unwrap();
+        deliver(services, due.first().unwrap()).await.unwrap();
+        assert_eq!(try_due(services, id).await, 1, "{}", stage.engine);
+        assert_eq!(try_due(services, id).await, 0, "{}", stage.engine);
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert_eq!(all(services, id).await.remove(0).state, DeliveryState::Delivered);
+    }
+}
+
+#[tokio::test]
 async fn two_processes_take_different_deliveries() {
     for stage in stages().await {
         let services = &stage.services;

@@ -111,19 +111,21 @@ pub async fn take_due(
     Ok(due)
 }
 
-/// Files that it arrived.
+/// Files that it arrived. What was replayed while it was on its way goes once more: whoever asked for it had not seen it then.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn arrived(tx: &mut Tx, due: &Due, status: u16, now: OffsetDateTime) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE webhook_deliveries SET state = 'DELIVERED', delivered_at = $3, last_status = $4, \
+        "UPDATE webhook_deliveries SET state = CASE WHEN state = 'PENDING' AND leased_until = $5 \
+         AND next_try_at > last_try_at THEN 'PENDING' ELSE 'DELIVERED' END, delivered_at = $3, last_status = $4, \
          last_failure = NULL, leased_until = 0 WHERE endpoint_id = $1 AND event = $2",
     )
     .bind(due.endpoint.0)
     .bind(due.event.number.0)
     .bind(millis(now))
     .bind(i64::from(status))
+    .bind(millis(due.leased_until))
     .execute(&mut **tx)
     .await?;
     Ok(())
