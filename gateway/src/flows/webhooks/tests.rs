@@ -380,10 +380,10 @@ async fn what_is_replayed_while_it_is_on_its_way_goes_once_more() {
         tx.commit().await.unwrap();
         stage.clock.advance(Duration::milliseconds(5));
         let which = Replay::Events(vec![EventNumber(1001)]);
-        let again = replay(services, &request(None), (&partner(), id), (&which, None), |_| {
-            Ok(answer(""))
-        });
-        again.await.unwrap();
+        let shown = |_: Replayed| Ok(answer(""));
+        replay(services, &request(None), (&partner(), id), (&which, None), shown)
+            .await
+            .unwrap();
         deliver(services, due.first().unwrap()).await.unwrap();
         assert_eq!(try_due(services, id).await, 1, "{}", stage.engine);
         assert_eq!(try_due(services, id).await, 0, "{}", stage.engine);
