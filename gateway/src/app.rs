@@ -229,6 +229,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
     background.spawn(jobs::run(Arc::clone(&services), Arc::clone(&rates)));
     background.spawn(jobs::card_requests::run(Arc::clone(&services)));
     background.spawn(jobs::mails::run(Arc::clone(&services)));
+    background.spawn(jobs::imports::run(Arc::clone(&services)));
     background.spawn(jobs::notices::run(Arc::clone(&services)));
     for (name, provider) in services.kyc_providers.all() {
         let (name, provider) = (name.clone(), Arc::clone(provider));

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use shared::clock::Clock;
-use shared::ids::IdempotencyKey;
+use shared::ids::{IdempotencyKey, ProgramName};
+use shared::mtls::identity::Name;
 use shared::mtls::trust::ReloadingTrust;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -110,6 +111,8 @@ pub struct Services {
     pub card_work: Notify,
     /// Whether the vault is locked.
     pub vault_state: VaultStateCache,
+    /// Tells the job that a mass import was received.
+    pub imports: Notify,
 }
 
 impl Services {
@@ -148,6 +151,7 @@ impl Services {
             partner_trust,
             card_work: Notify::new(),
             vault_state: VaultStateCache::default(),
+            imports: Notify::new(),
         })
     }
 
@@ -176,15 +180,21 @@ impl Services {
             .map_err(|_| Error::internal("a random key is no idempotency key"))
     }
 
+    /// A partner's program of this name, if it is configured.
+    #[must_use]
+    pub fn program_named(&self, partner: &Name, name: &ProgramName) -> Option<&Program> {
+        self.config
+            .programs
+            .iter()
+            .find(|program| program.name == *name && program.partner == *partner)
+    }
+
     /// The program under which a user's balances and cards are created.
     ///
     /// # Errors
     /// When the operator has removed the program from the configuration.
     pub fn program_of(&self, user: &User) -> Result<&Program, Error> {
-        self.config
-            .programs
-            .iter()
-            .find(|program| program.name == user.program && program.partner == user.partner)
+        self.program_named(&user.partner, &user.program)
             .ok_or_else(|| Error::internal("a user's program is not configured"))
     }
 }

@@ -3,6 +3,7 @@
 pub mod balance;
 pub mod card;
 pub mod event;
+pub mod import;
 pub mod installation;
 pub mod kyc;
 pub mod ledger;

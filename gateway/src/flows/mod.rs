@@ -15,6 +15,7 @@ pub mod document_room;
 pub mod events;
 pub mod flag_late_orders;
 pub mod hear_provider;
+pub mod imports;
 pub mod kyc_documents;
 pub mod list_installations;
 pub mod log_in;

@@ -90,6 +90,7 @@ async fn insert(
         person: &registration.person,
         vault_key: services.vault_key()?,
         request,
+        import: None,
     };
     users::insert_pending(tx, &new, services.now())
         .await

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::rt::time::timeout;
+use actix_web::web::Bytes;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt as _;
 use ring::digest::{Context, SHA256, digest};
 use shared::http::body::{BodyError, read_body};
 use shared::ids::IdempotencyKey;
@@ -274,6 +277,31 @@ impl Call {
         Ok((body, request))
     }
 
+    /// Takes the body, to be read part by part: at most `limit` bytes, each part within the time of a whole small body.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn parts(&mut self, limit: u64) -> Result<BodyParts, Error> {
+        let payload = self
+            .payload
+            .take()
+            .ok_or_else(|| Error::internal("the body was read before"))?;
+        Ok(BodyParts {
+            payload,
+            within: Duration::from_secs(self.behind.services.config.limits.body_seconds),
+            left: limit,
+        })
+    }
+
+    /// Names a request whose body was read part by part; `digest` is the body's SHA-256.
+    ///
+    /// # Errors
+    /// As [`Call::idempotency_key`].
+    pub fn streamed(&self, digest: &[u8; 32]) -> Result<idempotency::Request, Error> {
+        // What the query says of the body is part of what was asked for.
+        self.idempotency(&[digest, self.query().as_bytes()].concat(), None)
+    }
+
     /// Names the request for the memory of answered requests. Its scope still lacks the caller: see [`Scoped`].
     fn idempotency(&self, body: &[u8], key: Option<&PublicKey>) -> Result<idempotency::Request, Error> {
         let mut context = Context::new(&SHA256);
@@ -306,5 +334,30 @@ impl Call {
             device,
             trace_id: Some(self.trace.to_string()),
         }
+    }
+}
+
+/// A body that is read part by part.
+pub struct BodyParts {
+    payload: web::Payload,
+    within: Duration,
+    left: u64,
+}
+
+impl BodyParts {
+    /// The next part, as long as the connection gives it at once; none at the end.
+    ///
+    /// # Errors
+    /// `BODY_TOO_LARGE`; `BODY_TOO_SLOW`; `MALFORMED_JSON` for a body that breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let part = match timeout(self.within, self.payload.next()).await {
+            Err(_) => return Err(Code::BodyTooSlow.into()),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => return Err(Code::MalformedJson.into()),
+            Ok(Some(Ok(part))) => part,
+        };
+        let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(length).ok_or(Code::BodyTooLarge)?;
+        Ok(Some(part))
     }
 }

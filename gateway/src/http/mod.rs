@@ -16,6 +16,7 @@ mod export;
 mod header;
 mod health;
 mod holder_challenge;
+mod import_rows;
 mod installations;
 mod kyc;
 mod kyc_documents;
@@ -182,6 +183,9 @@ pub const PARTNER: &[Route] = &[
     readable("/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners), public_key::doc),
     route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create), lifecycle::users::create_doc),
     readable("/lifecycle/v1/users", Partner, || web::to(lifecycle::users::list), lifecycle::users::list_doc),
+    route(POST, "/lifecycle/v1/imports", Partner, || web::to(lifecycle::imports::create), lifecycle::imports::create_doc),
+    readable("/lifecycle/v1/imports/{importId}", Partner, || web::to(lifecycle::imports::get), lifecycle::imports::get_doc),
+    readable("/lifecycle/v1/imports/{importId}/rows", Partner, || web::to(lifecycle::imports::rows), lifecycle::imports::rows_doc),
     readable("/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::get), lifecycle::users::get_doc),
     route(PUT, "/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::put), lifecycle::users::put_doc),
     route(DELETE, "/lifecycle/v1/users/{userId}", Partner, || web::to(lifecycle::users::delete), lifecycle::users::delete_doc),

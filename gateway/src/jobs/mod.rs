@@ -3,6 +3,7 @@
 pub mod card_requests;
 pub mod events;
 pub(crate) mod holds;
+pub mod imports;
 mod key_revocations;
 pub mod kyc_submissions;
 pub mod mails;
@@ -41,6 +42,7 @@ pub async fn run(services: Arc<Services>, rates: Arc<Rates>) {
         log("late orders", flag_late_orders(&services).await);
         log("holds", holds::expire_due(&services).await);
         log("sweep", sweep::sweep(&services).await);
+        log("left-over imports", imports::sweep(&services).await);
     }
 }
 

@@ -84,6 +84,8 @@ pub enum Sequence {
     PartnerBalances,
     /// Reloads of partner balances.
     PartnerReloads,
+    /// Mass imports.
+    Imports,
 }
 
 impl Sequence {
@@ -112,6 +114,7 @@ impl Sequence {
             Self::Transfers => "transfers",
             Self::PartnerBalances => "partner_balances",
             Self::PartnerReloads => "partner_reloads",
+            Self::Imports => "imports",
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod customers;
 mod dialect;
 pub mod events;
 pub mod idempotency;
+pub mod import_rows;
+pub mod imports;
 pub mod installations;
 pub mod kyc;
 pub mod kyc_applications;

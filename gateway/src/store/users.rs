@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::row::{get, named, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
+use crate::domain::import::ImportId;
 use crate::domain::kyc::KycStatus;
 use crate::domain::lock::Party;
 use crate::domain::person::{ExternalId, Person};
@@ -89,6 +90,8 @@ pub struct NewUser<'a> {
     pub vault_key: IdempotencyKey,
     /// The idempotency entry of the request.
     pub request: Option<i64>,
+    /// The mass import whose row this is: then the import finishes what it began.
+    pub import: Option<ImportId>,
 }
 
 /// Inserts a PENDING row.
@@ -104,8 +107,8 @@ pub async fn insert_pending(
     let address = written_address(new.person.address.as_ref())?;
     sqlx::query(
         "INSERT INTO users (id, partner, program, state, vault_key, request_id, external_id, email, phone_number, \
-         first_name, last_name, date_of_birth, nationality, address, kyc_status, created_at) \
-         VALUES ($1, $2, $3, 'PENDING', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         first_name, last_name, date_of_birth, nationality, address, kyc_status, created_at, import_id) \
+         VALUES ($1, $2, $3, 'PENDING', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(id)
     .bind(new.partner.as_str())
@@ -122,6 +125,7 @@ pub async fn insert_pending(
     .bind(address)
     .bind(KycStatus::None.as_str())
     .bind(millis(now))
+    .bind(new.import.map(|import| import.0))
     .execute(&mut **tx)
     .await?;
     Ok(PendingUser {
@@ -164,7 +168,46 @@ pub async fn of_request(
     }
 }
 
-/// PENDING rows older than `before`, in the order of their numbers: at most `most`, beginning after `after`.
+/// The PENDING user of a row of this import.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn pending_of_import(
+    connection: &mut AnyConnection,
+    import: ImportId,
+    id: UserId,
+) -> Result<Option<PendingUser>, StoreError> {
+    sqlx::query(
+        "SELECT id, partner, program, vault_key, request_id FROM users \
+         WHERE id = $1 AND import_id = $2 AND state = 'PENDING'",
+    )
+    .bind(id.0)
+    .bind(import.0)
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(pending_of_row)
+    .transpose()
+}
+
+/// Whether the partner has a user of this external id, or one is on the way in.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn has_external_id(
+    connection: &mut AnyConnection,
+    partner: &Name,
+    external_id: &str,
+) -> Result<bool, StoreError> {
+    let found = sqlx::query("SELECT id FROM users WHERE partner = $1 AND external_id = $2")
+        .bind(partner.as_str())
+        .bind(external_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// PENDING rows of single registrations older than `before`, in the order of their numbers: at most `most`, beginning after `after`.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -176,7 +219,7 @@ pub async fn pending_since(
 ) -> Result<Vec<PendingUser>, StoreError> {
     sqlx::query(
         "SELECT id, partner, program, vault_key, request_id FROM users \
-         WHERE state = 'PENDING' AND created_at < $1 AND id > $2 ORDER BY id LIMIT $3",
+         WHERE state = 'PENDING' AND import_id IS NULL AND created_at < $1 AND id > $2 ORDER BY id LIMIT $3",
     )
     .bind(millis(before))
     .bind(after.0)

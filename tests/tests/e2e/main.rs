@@ -19,6 +19,7 @@ mod entry;
 mod erasure;
 mod gateways;
 mod idempotency;
+mod imports;
 mod jwe_abuse;
 mod kyc;
 mod kyc_providers;

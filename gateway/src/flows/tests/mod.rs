@@ -3,6 +3,7 @@
 mod balances;
 mod documents;
 mod identity;
+mod imports;
 mod removal;
 mod standing;
 
@@ -391,6 +392,7 @@ async fn a_registration_that_the_vault_may_have_heard_of_is_kept_while_it_is_awa
             person: &registration.person,
             vault_key: services.vault_key().unwrap(),
             request: first.entry(),
+            import: None,
         };
         let pending = users::insert_pending(&mut tx, &new, services.now())
             .await

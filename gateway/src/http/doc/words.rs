@@ -9,6 +9,7 @@ use super::shape::{
 };
 use crate::domain::balance::BalanceState;
 use crate::domain::card::{CardName, CardOrigin, CardType};
+use crate::domain::import::{ImportKind, ImportStatus, RowStatus};
 use crate::domain::kyc::{DocumentKind, KycStatus, RejectionReason};
 use crate::domain::ledger::PendingState;
 use crate::domain::lock::{LockCode, Party};
@@ -174,6 +175,21 @@ pub fn installation_state() -> RefOr<Schema> {
 /// What a holder's key may do.
 pub fn key_state() -> RefOr<Schema> {
     enumeration(["ACTIVE", "PENDING", "REVOKED", "UNKNOWN"])
+}
+
+/// What lines of an import are.
+pub fn import_kind() -> RefOr<Schema> {
+    enumeration(ImportKind::ALL.map(ImportKind::as_word))
+}
+
+/// Where an import stands.
+pub fn import_status() -> RefOr<Schema> {
+    enumeration([ImportStatus::Running, ImportStatus::Done, ImportStatus::Failed].map(ImportStatus::as_str))
+}
+
+/// Where a row of an import stands.
+pub fn import_row_status() -> RefOr<Schema> {
+    enumeration([RowStatus::Waiting, RowStatus::Done, RowStatus::Failed].map(RowStatus::as_str))
 }
 
 /// What documents show.

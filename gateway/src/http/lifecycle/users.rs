@@ -9,7 +9,6 @@ use crate::domain::kyc::KycStatus;
 use crate::domain::operator::Scope;
 use crate::domain::person::ExternalId;
 use crate::domain::rule::Rule;
-use crate::domain::text::is_line;
 use crate::error::{Code, Error};
 use crate::flows::create_activation_code::create_activation_code;
 use crate::flows::register_user::{Registration, register_user};
@@ -20,6 +19,7 @@ use crate::http::answer::{json, send, send_json};
 use crate::http::caller::PartnerCall;
 use crate::http::doc::shape::{jws, line, object, one_of, optional, required};
 use crate::http::doc::{Doc, Tag, examples, words};
+use crate::http::import_rows::label;
 use crate::http::kyc::{optional_rejection, rejection_members};
 use crate::http::page::Page;
 use crate::http::person::members;
@@ -168,17 +168,6 @@ pub(in crate::http) async fn put_kyc(mut call: PartnerCall) -> Result<HttpRespon
             kyc_status: status.as_str(),
         },
     )
-}
-
-fn label(text: &str) -> Result<String, Rule> {
-    if is_line(text, 128) {
-        Ok(text.to_owned())
-    } else {
-        Err(Rule {
-            code: "NOT_A_LABEL",
-            message: "Must be 1 to 128 characters on one line.",
-        })
-    }
 }
 
 #[derive(Serialize, ToSchema)]

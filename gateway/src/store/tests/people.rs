@@ -42,6 +42,7 @@ async fn pending(
         person: &person(),
         vault_key: "vault-key".parse().unwrap(),
         request,
+        import: None,
     };
     let mut tx = db.begin().await.unwrap();
     let pending = users::insert_pending(&mut tx, &new, NOON).await?;
