@@ -14,6 +14,7 @@ use super::doc::{Doc, Tag, examples, words};
 use super::installations::InstallationView;
 use super::kyc_documents::DocumentView;
 use super::profile::ProfileView;
+use super::transactions::{TransactionView, reload_example};
 use crate::domain::card::MaskedCard;
 use crate::error::Error;
 use crate::flows::users::export::{Everything, export_user};
@@ -36,6 +37,7 @@ struct ExportView<'a> {
     balances: Vec<BalanceView>,
     #[schema(value_type = Vec<MaskedCard>)]
     cards: Vec<Value>,
+    transactions: Vec<TransactionView<'a>>,
     installations: Vec<InstallationView>,
     events: Vec<EventView<'a>>,
     exports: Vec<GivenView<'a>>,
@@ -145,6 +147,7 @@ fn view(
         documents: all.documents.iter().map(DocumentView::of).collect(),
         balances,
         cards,
+        transactions: all.transactions.iter().map(TransactionView::of).collect(),
         installations,
         events: events.collect(),
         exports: exports.collect(),
@@ -160,6 +163,7 @@ pub(super) fn doc() -> Doc {
         "kyc": [{ "status": "ACCEPTED", "source": "PARTNER_PROCESS", "provider": "acme-onboarding",
             "reference": "case-2026-000123", "at": at }],
         "documents": [examples::kyc_document()], "balances": [examples::balance()], "cards": [examples::masked_card()],
+        "transactions": [reload_example()],
         "installations": [examples::installation()], "events": [{ "kind": "user.created", "data": {}, "at": at }],
         "exports": [{ "askedBy": "PARTNER", "at": at }], "truncated": [],
     });

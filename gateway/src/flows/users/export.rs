@@ -12,6 +12,7 @@ use crate::flows::list_installations::{Device, list_installations};
 use crate::services::Services;
 use crate::store::balances;
 use crate::store::kyc_documents::{self, Document};
+use crate::store::ledger::transfers::{self, Filter, Transaction};
 use crate::store::user_data::{self, KycEntry, ToldEvent};
 use crate::store::user_exports::{self, Export};
 use crate::store::users::{self, Profile};
@@ -37,6 +38,8 @@ pub struct Everything {
     pub balances: Vec<Balance>,
     /// Every card, masked.
     pub cards: Vec<Card>,
+    /// What was done with the money, newest first.
+    pub transactions: Vec<Transaction>,
     /// Every device.
     pub devices: Vec<Device>,
     /// What the partner was told.
@@ -77,6 +80,7 @@ pub async fn export_user(
     let documents = kyc_documents::list(&mut read, user.id, 0, ASKED).await?;
     let balances = balances::list(&mut read, user.id, 0, ASKED).await?;
     let cards = user_data::cards(&mut read, user.id, ASKED).await?;
+    let transactions = transfers::of_user(&mut read, user.id, Filter::default(), 0, ASKED).await?;
     let events = user_data::events(&mut read, user.id, ASKED).await?;
     let exports = user_exports::of_user(&mut read, user.id, ASKED).await?;
     Ok(Everything {
@@ -87,6 +91,7 @@ pub async fn export_user(
         documents: first(documents, "documents", &mut truncated),
         balances: first(balances, "balances", &mut truncated),
         cards: first(cards, "cards", &mut truncated),
+        transactions: first(transactions, "transactions", &mut truncated),
         devices,
         events: first(events, "events", &mut truncated),
         exports: first(exports, "exports", &mut truncated),
