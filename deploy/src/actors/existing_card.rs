@@ -92,15 +92,15 @@ impl PartnerServer {
         self.cards(&prefix).open(answer, status, Some(&request.proof))
     }
 
-    /// Signs a row of an import under the nonce of the import's session: the row's name is `{import}:{line}`, and `rpk`
+    /// Signs a row of an import under the nonce of the import's session: the row's name is `{import}:{row}`, and `rpk`
     /// names the key of the client certificate, which signs.
     ///
     /// # Errors
     /// When the vault's key does not hold, or the key cannot sign.
-    pub async fn sign_row(&self, import: &str, line: u64, nonce: &str, content: &Value) -> Result<SignedRow> {
+    pub async fn sign_row(&self, import: &str, row: &str, nonce: &str, content: &Value) -> Result<SignedRow> {
         let prefix = String::new();
         let desk = self.cards(&prefix);
-        let (row, payload) = (format!("{import}:{line}"), desk.vault_key().await?.seal(content)?);
+        let (row, payload) = (format!("{import}:{row}"), desk.vault_key().await?.seal(content)?);
         let claims = json!({
             "op": "tokenise",
             "card": row,

@@ -63,11 +63,26 @@ impl ImportKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// Whether a line is one card, so that its number alone names it for the partner's signature.
+    #[must_use]
+    pub const fn names_rows_by_line_alone(self) -> bool {
+        matches!(self, Self::Cards)
+    }
+
     /// Whether lines hold cards, which the partner signs for.
     #[must_use]
     pub const fn has_cards(self) -> bool {
         !matches!(self, Self::Users)
     }
+}
+
+/// Whether a text may name an import: 1 to 40 letters, digits, `-` and `_`, never so many digits in a row that it could be a
+/// card number. The names of its rows are made of it.
+#[must_use]
+pub fn is_import_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let digits = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
+    (1..=40).contains(&text.len()) && text.bytes().all(allowed) && digits.is_none_or(|run| run <= 11)
 }
 
 /// Where an import stands.
@@ -274,6 +289,14 @@ mod tests {
                 too_long(5)
             ]
         );
+    }
+
+    #[test]
+    fn a_name_of_an_import_cannot_be_a_card_number() {
+        assert!(is_import_name("batch-2026_11") && is_import_name("12345678901"));
+        for bad in ["", "a b", "a:1", "a.1", "123456789012", &"x".repeat(41)] {
+            assert!(!is_import_name(bad), "{bad}");
+        }
     }
 
     #[test]

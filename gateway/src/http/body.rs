@@ -18,6 +18,10 @@ const NOT_AN_OBJECT: Rule = Rule {
     code: "NOT_AN_OBJECT",
     message: "Must be an object.",
 };
+const NOT_A_LIST: Rule = Rule {
+    code: "NOT_A_LIST",
+    message: "Must be a list of objects, one or more, and not too many.",
+};
 const NOT_A_NUMBER: Rule = Rule {
     code: "NOT_AN_INTEGER",
     message: "Must be an integer in range.",
@@ -131,6 +135,33 @@ impl Fields {
         inner.refuse_rest();
         self.errors.append(&mut inner.errors);
         object
+    }
+
+    /// Takes a list of objects that must be there, 1 to `most` of them; `read` takes the members of each.
+    pub fn object_list<T>(
+        &mut self,
+        name: &str,
+        most: usize,
+        mut read: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let list = match self.members.shift_remove(name) {
+            None => return self.judge(name, Err(REQUIRED)),
+            Some(Value::Array(list)) if (1..=most).contains(&list.len()) => list,
+            Some(_) => return self.judge(name, Err(NOT_A_LIST)),
+        };
+        let mut read_all = Vec::new();
+        for (place, value) in list.into_iter().enumerate() {
+            let place = format!("{name}.{place}");
+            let Value::Object(members) = value else {
+                self.refuse(&place, NOT_AN_OBJECT);
+                continue;
+            };
+            let mut inner = Self::of(members, format!("{}{place}.", self.prefix));
+            read_all.extend(read(&mut inner));
+            inner.refuse_rest();
+            self.errors.append(&mut inner.errors);
+        }
+        Some(read_all)
     }
 
     /// Notes that a rule about several members is broken.

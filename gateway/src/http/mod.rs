@@ -183,6 +183,7 @@ pub const PARTNER: &[Route] = &[
     readable("/lifecycle/v1/public-key", Partner, || web::to(public_key::for_partners), public_key::doc),
     route(POST, "/lifecycle/v1/users", Partner, || web::to(lifecycle::users::create), lifecycle::users::create_doc),
     readable("/lifecycle/v1/users", Partner, || web::to(lifecycle::users::list), lifecycle::users::list_doc),
+    route(POST, "/lifecycle/v1/imports/sessions", Partner, || web::to(lifecycle::import_sessions::session), lifecycle::import_sessions::session_doc),
     route(POST, "/lifecycle/v1/imports", Partner, || web::to(lifecycle::imports::create), lifecycle::imports::create_doc),
     readable("/lifecycle/v1/imports/{importId}", Partner, || web::to(lifecycle::imports::get), lifecycle::imports::get_doc),
     readable("/lifecycle/v1/imports/{importId}/rows", Partner, || web::to(lifecycle::imports::rows), lifecycle::imports::rows_doc),

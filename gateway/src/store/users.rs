@@ -207,6 +207,28 @@ pub async fn has_external_id(
     Ok(found.is_some())
 }
 
+/// The partner's active user of this external id.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn find_named(
+    connection: &mut AnyConnection,
+    partner: &Name,
+    external_id: &str,
+) -> Result<Option<User>, StoreError> {
+    sqlx::query(
+        "SELECT id, partner, program, holder, kyc_status, standing FROM users \
+         WHERE partner = $1 AND external_id = $2 AND state = 'ACTIVE' AND standing <> 'REMOVED'",
+    )
+    .bind(partner.as_str())
+    .bind(external_id)
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(|row| user_of_row(row, "id"))
+    .transpose()
+}
+
 /// PENDING rows of single registrations older than `before`, in the order of their numbers: at most `most`, beginning after `after`.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::pair::{Pair, engines, finished, on_each_engine, run, scratch};
+use crate::tokenise::{FOREIGN_BIN, content, number};
 
 const NDJSON: &str = "application/x-ndjson";
 /// How long an import may take; after a kill on PostgreSQL others keep off it for a minute.
@@ -343,4 +344,118 @@ async fn killed(mut pair: Pair) -> Result<()> {
         "{export}"
     );
     pair.stand.stop().await
+}
+
+/// The nonce of a session for the cards of an import.
+async fn session(partner: &PartnerServer, import: &str, rows: u32) -> Result<String> {
+    let body = json!({ "import": import, "rows": rows });
+    let opened = partner.post("/lifecycle/v1/imports/sessions", &body).await?;
+    let opened = opened.expect(201)?;
+    ensure!(opened.number_at("/rows")? == u64::from(rows), "{opened}");
+    opened.text_at("/nonce")
+}
+
+/// A card of another issuer, sealed and signed for the row of that name.
+async fn signed(pair: &Pair, import: &str, row: &str, nonce: &str) -> Result<Value> {
+    let card = content(&number(FOREIGN_BIN));
+    let row = pair.partner.sign_row(import, row, nonce, &card).await?;
+    Ok(json!({ "payload": row.payload, "holderProof": row.holder_proof }))
+}
+
+async fn masked(partner: &PartnerServer, user: u64) -> Result<Vec<Value>> {
+    let prefix = PartnerServer::prefix(user);
+    let listed = partner.cards(&prefix).list().await?.expect(200)?.json()?;
+    Ok(listed["items"].as_array().cloned().unwrap_or_default())
+}
+
+#[test]
+fn users_come_with_the_cards_that_their_partner_signed() {
+    on_each_engine(async |pair| {
+        let import = name("with")?;
+        let nonce = session(&pair.partner, &import, 10).await?;
+        let mut two = person(&format!("{import}-0"));
+        two["kyc"] = json!({ "status": "ACCEPTED", "provider": "own-desk", "reference": "case" });
+        let mut unsigned = two.clone();
+        unsigned["externalId"] = json!(format!("{import}-1"));
+        let first = signed(pair, &import, "1.1", &nonce).await?;
+        let mut named = signed(pair, &import, "1.2", &nonce).await?;
+        named["name"] = json!("Second");
+        two["cards"] = json!([first, named]);
+        // Signed for another row.
+        unsigned["cards"] = json!([signed(pair, &import, "7.1", &nonce).await?]);
+        let mut unknown = person(&format!("{import}-2"));
+        unknown["cards"] = json!([signed(pair, &import, "3.1", &nonce).await?]);
+        let content = file(&[two, unsigned, unknown]);
+        let query = format!("kind=users-with-cards&import={import}");
+        let dry = send(&pair.partner, &format!("{query}&dryRun=true"), "dry", &content).await?;
+        let dry = ended(&pair.partner, dry.expect(202)?.number_at("/importId")?).await?;
+        ensure!(dry["done"] == 2 && dry["failed"] == 1, "{dry}");
+
+        let taken = send(&pair.partner, &query, &import, &content)
+            .await?
+            .expect(202)?;
+        let id = taken.number_at("/importId")?;
+        ended(&pair.partner, id).await?;
+        let results = rows(&pair.partner, id, "").await?;
+        ensure!(results[0]["status"] == "DONE", "{results:?}");
+        ensure!(
+            results[0]["cards"].as_array().map(Vec::len) == Some(2),
+            "{results:?}"
+        );
+        let user = results[0]["userId"].as_u64().context("no userId")?;
+        let cards = masked(&pair.partner, user).await?;
+        ensure!(cards.len() == 2 && cards[1]["name"] == "Second", "{cards:?}");
+        ensure!(cards[0]["token"] == results[0]["cards"][0]["token"], "{cards:?}");
+        // The user came, the card did not.
+        ensure!(results[1]["code"] == "HOLDER_PROOF_INVALID", "{results:?}");
+        let user = results[1]["userId"].as_u64().context("no userId")?;
+        ensure!(masked(&pair.partner, user).await?.is_empty());
+        ensure!(
+            results[2]["code"] == "KYC_REQUIRED" && results[2].get("userId").is_none(),
+            "{results:?}"
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn cards_come_to_users_who_are_there_and_nowhere_else() {
+    on_each_engine(async |pair| {
+        let import = name("cards")?;
+        let user = pair.partner.accepted_user().await?;
+        let stranger = pair
+            .other_partner
+            .create_user(&deploy::actors::NewUser::sample()?)
+            .await?;
+        let stranger = stranger.expect(201)?.number_at("/id")?;
+        let nonce = session(&pair.partner, &import, 10).await?;
+        let mut lines = Vec::new();
+        for (line, owner) in (1..).zip([
+            json!({ "userId": user }),
+            json!({ "userId": stranger }),
+            json!({ "externalId": "nobody-of-this-name" }),
+        ]) {
+            let mut row = signed(pair, &import, &format!("{line}"), &nonce).await?;
+            for (member, value) in owner.as_object().into_iter().flatten() {
+                row[member] = value.clone();
+            }
+            lines.push(row);
+        }
+        let query = format!("kind=cards&import={import}");
+        let taken = send(&pair.partner, &query, &import, &file(&lines))
+            .await?
+            .expect(202)?;
+        let id = taken.number_at("/importId")?;
+        let end = ended(&pair.partner, id).await?;
+        ensure!(end["done"] == 1 && end["failed"] == 2, "{end}");
+        let failed = rows(&pair.partner, id, "&status=FAILED").await?;
+        ensure!(failed.iter().all(|row| row["code"] == "NOT_FOUND"), "{failed:?}");
+        ensure!(masked(&pair.partner, user).await?.len() == 1);
+        // The same rows in another import bring nothing anew.
+        let again = send(&pair.partner, &query, &format!("{import}-again"), &file(&lines)).await?;
+        let again = ended(&pair.partner, again.expect(202)?.number_at("/importId")?).await?;
+        ensure!(again["done"] == 1, "{again}");
+        ensure!(masked(&pair.partner, user).await?.len() == 1);
+        Ok(())
+    });
 }

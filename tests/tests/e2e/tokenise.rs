@@ -18,7 +18,7 @@ use crate::content::{FullCard, is_masked};
 use crate::pair::{Pair, engines, finished, on_each_engine, run, scratch, vault_database};
 
 /// Of no program's range.
-const FOREIGN_BIN: &str = "999999";
+pub(crate) const FOREIGN_BIN: &str = "999999";
 /// Of the demo's program.
 const OWN_BIN: &str = "999900";
 /// Of the other partner's program.
@@ -40,7 +40,7 @@ pub(crate) fn number(bin: &str) -> String {
     format!("{body}{check}")
 }
 
-fn content(number: &str) -> Value {
+pub(crate) fn content(number: &str) -> Value {
     json!({ "cardNo": number, "exp": EXP })
 }
 
@@ -383,7 +383,7 @@ fn a_row_that_the_partner_signed_is_tokenised_once() {
         let nonce = open_session(&raw, &import, 2).await?;
         let row = pair
             .partner
-            .sign_row(&import, 1, &nonce, &content(&number(FOREIGN_BIN)))
+            .sign_row(&import, "1", &nonce, &content(&number(FOREIGN_BIN)))
             .await?;
         let body = json!({
             "import": import, "row": row.row, "payload": row.payload, "holderProof": row.holder_proof,

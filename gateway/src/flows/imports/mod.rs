@@ -3,15 +3,20 @@
 //! The door reads each line as it would read a single request, and says at once what is wrong with it; what is in order is
 //! kept until its row came to its end. A dry run judges rows in the same order by the same rules and leaves nothing behind.
 
+mod card_row;
 mod kept;
 pub mod receive;
 pub mod turn;
 mod user_row;
 
+use shared::jwe::CompactJwe;
 use shared::problem::FieldError;
 
+use crate::domain::balance::BalanceId;
+use crate::domain::card::CardName;
 use crate::domain::kyc::KycStatus;
 use crate::domain::person::{ExternalId, Person};
+use crate::domain::user::UserId;
 use crate::error::Error;
 use crate::store::import_rows::Failure;
 
@@ -23,6 +28,36 @@ pub struct NewcomerRow {
     pub external_id: Option<ExternalId>,
     /// What the partner's own process came to, if it has checked the identity.
     pub kyc: Option<CheckedIdentity>,
+    /// Cards that the user has already.
+    pub cards: Vec<CardPart>,
+}
+
+/// A card that exists already, as the partner signed it.
+pub struct CardPart {
+    /// Number and expiry, sealed to the vault.
+    pub payload: CompactJwe,
+    /// The partner's signature under the nonce of the import's session.
+    pub holder_proof: String,
+    /// On which balance; the first in use if none is named.
+    pub balance: Option<BalanceId>,
+    /// What the card is to be called.
+    pub name: Option<CardName>,
+}
+
+/// A card of a user who is there.
+pub struct CardRow {
+    /// Whose card it is.
+    pub owner: Owner,
+    /// The card.
+    pub card: CardPart,
+}
+
+/// How a row names a user.
+pub enum Owner {
+    /// By number.
+    Number(UserId),
+    /// By the partner's own name.
+    Named(ExternalId),
 }
 
 /// What a partner's own KYC process came to.

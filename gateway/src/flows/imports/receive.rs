@@ -5,7 +5,7 @@
 use shared::ids::ProgramName;
 use shared::mtls::identity::Name;
 
-use super::{NewcomerRow, failure, kept};
+use super::{CardRow, NewcomerRow, failure, kept};
 use crate::domain::import::{ImportId, ImportKind, LINES_MAX};
 use crate::domain::person::ExternalId;
 use crate::error::{Code, Error};
@@ -85,6 +85,15 @@ impl<'a> Receiving<'a> {
         let external_id = name.filter(|_| self.dry_run).map(str::to_owned);
         let content = Ok(kept::write(row)?);
         self.push(line, content, external_id).await
+    }
+
+    /// Takes a row that brings a card of a user who is there.
+    ///
+    /// # Errors
+    /// As [`Receiving::user`].
+    pub async fn card(&mut self, line: i64, row: &CardRow) -> Result<(), Error> {
+        let content = Ok(kept::write_card(row)?);
+        self.push(line, content, None).await
     }
 
     /// Takes a row that is not in order.

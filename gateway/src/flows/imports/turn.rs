@@ -2,9 +2,9 @@
 
 use time::Duration;
 
-use super::user_row;
+use super::{card_row, user_row};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::import::ImportStatus;
+use crate::domain::import::{ImportKind, ImportStatus};
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::imports::{self, Import};
@@ -52,7 +52,10 @@ async fn work(services: &Services, import: &Import) -> Result<(), Error> {
     if rows.is_empty() {
         return end(services, import, ImportStatus::Done).await;
     }
-    user_row::work(services, import, rows).await
+    match import.kind {
+        ImportKind::Users | ImportKind::UsersWithCards => user_row::work(services, import, rows).await,
+        ImportKind::Cards => card_row::work(services, import, rows).await,
+    }
 }
 
 /// Brings the import to its end; the partner is told.

@@ -1,12 +1,12 @@
 //! Rows that bring users. A turn's rows are judged and written down in one transaction, in order; then the vault makes a
 //! holder for each; then users and results are written in another. A crash in between leaves rows that were begun, each with
-//! its PENDING user, under whose key the vault is asked again.
+//! its PENDING user, under whose key the vault is asked again. A row with cards ends with its last card.
 
 use futures_util::future::join_all;
 use shared::ids::HolderToken;
 use shared::vault_api::{Actor, Channel};
 
-use super::{CheckedIdentity, NewcomerRow, failure_of, kept};
+use super::{CardPart, CheckedIdentity, NewcomerRow, card_row, failure_of, kept};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::kyc::KycStatus;
 use crate::domain::user::UserId;
@@ -14,28 +14,31 @@ use crate::error::{Code, Error};
 use crate::flows::register_user::{activate, create_holder};
 use crate::flows::settle_kyc::settle;
 use crate::services::Services;
+use crate::store::Tx;
 use crate::store::import_rows::{self, WorkRow};
 use crate::store::imports::Import;
 use crate::store::kyc::{self, Source};
 use crate::store::users::{self, NewUser, PendingUser};
-use crate::store::{StoreError, Tx};
 
 /// A row whose user waits for a holder.
 struct Begun {
     line: i64,
     pending: PendingUser,
     kyc: Option<CheckedIdentity>,
+    cards: Vec<CardPart>,
 }
 
 /// Works on the rows of a turn.
 pub(super) async fn work(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Result<(), Error> {
-    let begun = begin(services, import, rows).await?;
+    let Taken { begun, mut settled } = begin(services, import, rows).await?;
     let holders = join_all(begun.iter().map(|row| holder(services, import, row))).await;
     let mut first_error = None;
     let mut tx = services.db.begin().await?;
     for (row, holder) in begun.iter().zip(holders) {
         match holder {
-            Ok(holder) => finish(services, &mut tx, import, row, &holder).await?,
+            Ok(holder) => {
+                finish(services, &mut tx, import, row, &holder).await?;
+            }
             Err(error) if refuses_for_good(&error) => {
                 users::delete_pending(&mut tx, row.pending.id).await?;
                 let failure = failure_of(&Error::from(error));
@@ -45,25 +48,42 @@ pub(super) async fn work(services: &Services, import: &Import, rows: Vec<WorkRow
         }
     }
     tx.commit().await?;
-    first_error.map_or(Ok(()), |error| Err(error.into()))
+    if let Some(error) = first_error {
+        return Err(error.into());
+    }
+    let with_cards = begun.into_iter().filter(|row| !row.cards.is_empty());
+    settled.extend(with_cards.map(|row| (row.line, row.pending.id, row.cards)));
+    for (line, user, cards) in settled {
+        card_row::bring(services, import, (line, user), &cards).await?;
+    }
+    Ok(())
+}
+
+/// Rows of a turn.
+struct Taken {
+    /// Those whose users wait for holders.
+    begun: Vec<Begun>,
+    /// Those whose users are there, and their cards.
+    settled: Vec<(i64, UserId, Vec<CardPart>)>,
 }
 
 /// Judges each row, and writes down what the vault will be asked. Rows that were begun before are taken up again.
-async fn begin(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Result<Vec<Begun>, Error> {
+async fn begin(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Result<Taken, Error> {
     let now = services.now();
-    let mut begun = Vec::new();
+    let (mut begun, mut settled) = (Vec::new(), Vec::new());
     let mut tx = services.db.begin().await?;
     for row in rows {
         let newcomer = kept::read(&row.content, now)?;
         if let (true, Some(user)) = (row.begun, row.user) {
-            let pending = users::pending_of_import(&mut tx, import.id, user)
-                .await?
-                .ok_or(StoreError::Corrupt("the user of a row is gone"))?;
-            begun.push(Begun {
-                line: row.line,
-                pending,
-                kyc: newcomer.kyc,
-            });
+            match users::pending_of_import(&mut tx, import.id, user).await? {
+                Some(pending) => begun.push(Begun {
+                    line: row.line,
+                    pending,
+                    kyc: newcomer.kyc,
+                    cards: newcomer.cards,
+                }),
+                None => settled.push((row.line, user, newcomer.cards)),
+            }
             continue;
         }
         let place = (import.id, row.line);
@@ -80,11 +100,12 @@ async fn begin(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Resu
                 line: row.line,
                 pending,
                 kyc: newcomer.kyc,
+                cards: newcomer.cards,
             });
         }
     }
     tx.commit().await?;
-    Ok(begun)
+    Ok(Taken { begun, settled })
 }
 
 /// Why a row has no effect, as things stand before it.
@@ -109,7 +130,19 @@ async fn verdict(
     if newcomer.kyc.is_some() && !by_partner {
         return Ok(Some(Code::KycNotByPartner));
     }
-    Ok(None)
+    // Nobody else could establish the identity before the cards' turn; and the user would have no balance but the automatic one.
+    let accepted = newcomer
+        .kyc
+        .as_ref()
+        .is_some_and(|identity| identity.status == KycStatus::Accepted);
+    let balance = services
+        .program_named(&import.partner, &import.program)
+        .is_some_and(|program| program.automatic_balance);
+    Ok(match (newcomer.cards.is_empty(), accepted, balance) {
+        (true, _, _) | (false, true, true) => None,
+        (false, false, _) => Some(Code::KycRequired),
+        (false, true, false) => Some(Code::BalanceRequired),
+    })
 }
 
 async fn write_down(
@@ -149,10 +182,14 @@ async fn finish(
     holder: &HolderToken,
 ) -> Result<(), Error> {
     let id = row.pending.id;
-    if !import_rows::done(tx, (import.id, row.line), Some(id), None).await? {
+    // Whoever comes second finds nobody pending.
+    if users::pending_of_import(tx, import.id, id).await?.is_none() {
         return Ok(());
     }
     activate(services, tx, &row.pending, holder).await?;
+    if row.cards.is_empty() {
+        import_rows::done(tx, (import.id, row.line), Some(id), None).await?;
+    }
     if let Some(identity) = &row.kyc {
         check(services, tx, id, identity).await?;
     }

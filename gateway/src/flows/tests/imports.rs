@@ -25,6 +25,7 @@ fn row(external_id: Option<&str>) -> NewcomerRow {
         person: person(),
         external_id: external_id.map(|id| ExternalId::parse(id).unwrap()),
         kyc: None,
+        cards: Vec::new(),
     }
 }
 

@@ -13,18 +13,20 @@ use shared::problem::FieldError;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::domain::import::{FILE_MAX, ImportId, ImportKind, Line, Lines, RowStatus};
+use super::import_sessions::NOT_A_NAME;
+use crate::domain::import::{FILE_MAX, ImportId, ImportKind, Line, Lines, RowStatus, is_import_name};
 use crate::domain::rule::{REQUIRED, Rule, UNKNOWN};
 use crate::error::{Code, Error};
 use crate::flows::imports::failure_of;
 use crate::flows::imports::receive::{Receiving, Wanted};
+use crate::flows::partners::rules::settings_of;
 use crate::http::answer::{json, send, send_json};
 use crate::http::body::Fields;
 use crate::http::caller::PartnerCall;
-use crate::http::doc::shape::{boolean, one_of, optional, required};
+use crate::http::doc::shape::{boolean, one_of, optional, required, text};
 use crate::http::doc::{Doc, Tag, words};
 use crate::http::header::single;
-use crate::http::import_rows::newcomer;
+use crate::http::import_rows::{Reading, card_row, newcomer};
 use crate::http::page::Page;
 use crate::store::import_rows::{self, RowResult};
 use crate::store::imports::{self, Counts, Import};
@@ -135,7 +137,7 @@ impl RowView {
 
 /// `POST /lifecycle/v1/imports?kind=&dryRun=`: one JSON object a line → 202 once every line is taken in.
 pub(in crate::http) async fn create(mut call: PartnerCall) -> Result<HttpResponse, Error> {
-    let (kind, dry_run) = wish(call.query())?;
+    let Wish { kind, dry_run, name } = wish(call.query())?;
     says_ndjson(&call)?;
     call.idempotency_key()?;
     let services = Arc::clone(call.services());
@@ -148,11 +150,17 @@ pub(in crate::http) async fn create(mut call: PartnerCall) -> Result<HttpRespons
         program: program.name.clone(),
         kind,
         dry_run,
-        name: None,
+        name,
         trace: call.trace().to_string(),
     };
+    let settings = settings_of(&services, call.partner()).await?;
+    let reading = Reading {
+        now: services.now(),
+        algorithms: settings.sealing.algorithms(program.rsa_oaep_sha1),
+        with_cards: kind == ImportKind::UsersWithCards,
+    };
     let mut receiving = Receiving::begin(&services, &wanted).await?;
-    let digest = match take_in(&mut call, &mut receiving, services.now()).await {
+    let digest = match take_in(&mut call, &mut receiving, (kind, reading)).await {
         Ok(digest) => digest,
         Err(error) => {
             receiving.drop_it().await?;
@@ -176,7 +184,7 @@ pub(in crate::http) async fn create(mut call: PartnerCall) -> Result<HttpRespons
 async fn take_in(
     call: &mut PartnerCall,
     receiving: &mut Receiving<'_>,
-    now: OffsetDateTime,
+    how: (ImportKind, Reading),
 ) -> Result<[u8; 32], Error> {
     let (mut lines, mut context) = (Lines::default(), Context::new(&SHA256));
     let mut parts = call.parts(FILE_MAX)?;
@@ -190,12 +198,12 @@ async fn take_in(
         })?;
         for line in ended {
             empty = false;
-            keep(receiving, line, now).await?;
+            keep(receiving, line, how).await?;
         }
     }
     if let Some(line) = lines.last() {
         empty = false;
-        keep(receiving, line, now).await?;
+        keep(receiving, line, how).await?;
     }
     if empty {
         let mut fields = Fields::empty();
@@ -207,14 +215,25 @@ async fn take_in(
     Ok(digest)
 }
 
-async fn keep(receiving: &mut Receiving<'_>, line: Line, now: OffsetDateTime) -> Result<(), Error> {
+async fn keep(
+    receiving: &mut Receiving<'_>,
+    line: Line,
+    (kind, reading): (ImportKind, Reading),
+) -> Result<(), Error> {
     let Some(content) = line.content else {
         return receiving.too_long(line.number).await;
     };
-    match newcomer(&content, now) {
-        Ok(row) => receiving.user(line.number, &row).await,
-        Err(error) => receiving.bad(line.number, failure_of(&error)).await,
-    }
+    let bad = match kind {
+        ImportKind::Users | ImportKind::UsersWithCards => match newcomer(&content, reading) {
+            Ok(row) => return receiving.user(line.number, &row).await,
+            Err(error) => error,
+        },
+        ImportKind::Cards => match card_row(&content, reading) {
+            Ok(row) => return receiving.card(line.number, &row).await,
+            Err(error) => error,
+        },
+    };
+    receiving.bad(line.number, failure_of(&bad)).await
 }
 
 fn says_ndjson(call: &PartnerCall) -> Result<(), Error> {
@@ -230,36 +249,57 @@ fn says_ndjson(call: &PartnerCall) -> Result<(), Error> {
 
 const NOT_A_KIND: Rule = Rule {
     code: "NOT_A_KIND",
-    message: "Must be users.",
+    message: "Must be users, users-with-cards or cards.",
 };
 const NOT_A_BOOLEAN: Rule = Rule {
     code: "NOT_A_BOOLEAN",
     message: "Must be true or false.",
 };
 
-/// Reads `?kind=&dryRun=`, each once.
-fn wish(query: &str) -> Result<(ImportKind, bool), Error> {
+/// What a query asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    kind: ImportKind,
+    dry_run: bool,
+    name: Option<String>,
+}
+
+/// Reads `?kind=&dryRun=&import=`, each once. The name is needed where there are cards.
+fn wish(query: &str) -> Result<Wish, Error> {
     let mut fields = Fields::empty();
-    let (mut kind, mut dry_run) = (None, None);
+    let (mut kind, mut dry_run, mut import) = (None, None, None);
     let pairs = Query::<Vec<(String, String)>>::from_query(query);
     for (name, value) in pairs.map(Query::into_inner).unwrap_or_default() {
         match name.as_str() {
             "kind" if kind.is_none() => match ImportKind::from_word(&value) {
-                Some(ImportKind::Users) => kind = Some(ImportKind::Users),
-                Some(_) | None => fields.refuse("kind", NOT_A_KIND),
+                Some(known) => kind = Some(known),
+                None => fields.refuse("kind", NOT_A_KIND),
             },
             "dryRun" if dry_run.is_none() => match value.as_str() {
                 "true" => dry_run = Some(true),
                 "false" => dry_run = Some(false),
                 _ => fields.refuse("dryRun", NOT_A_BOOLEAN),
             },
+            "import" if import.is_none() && is_import_name(&value) => import = Some(value),
+            "import" => fields.refuse("import", NOT_A_NAME),
             _ => fields.refuse("query", UNKNOWN),
         }
+    }
+    match (kind.is_some_and(ImportKind::has_cards), &import) {
+        (true, None) => fields.refuse("import", REQUIRED),
+        (false, Some(_)) => fields.refuse("import", UNKNOWN),
+        (true, Some(_)) | (false, None) => {}
     }
     if kind.is_none() {
         fields.refuse("kind", REQUIRED);
     }
-    fields.finish(|| Some((kind?, dry_run.unwrap_or(false))))
+    fields.finish(|| {
+        Some(Wish {
+            kind: kind?,
+            dry_run: dry_run.unwrap_or(false),
+            name: import,
+        })
+    })
 }
 
 async fn find(call: &PartnerCall) -> Result<Import, Error> {
@@ -309,7 +349,7 @@ pub(in crate::http) fn create_doc() -> Doc {
         "importId": 1007, "kind": "users", "dryRun": false, "status": "RUNNING", "rows": 2, "waiting": 2, "done": 0,
         "failed": 0, "createdAt": "2026-11-26T21:30:00Z",
     });
-    Doc::new(Tag::Users, "Import users")
+    Doc::new(Tag::Users, "Import users and cards")
         .says(
             "A JSON object a line, each the body of `POST /lifecycle/v1/users`, with `kyc: {status, provider, reference}` where \
              the partner has checked the identity. At most 100 000 lines of at most 16 KiB. The answer comes once every line is \
@@ -318,7 +358,13 @@ pub(in crate::http) fn create_doc() -> Doc {
              the file, and has no effect.",
         )
         .says("When the import came to its end, `import.finished` tells. Lines are kept until their row came to its end; results for 30 days.")
-        .query(required("kind", one_of(["users"])))
+        .says(
+            "With `kind=users-with-cards` a line also has `cards: [{payload, holderProof, balanceId?, name?}]`, with `kind=cards` it \
+             is `{userId | externalId, payload, holderProof, balanceId?, name?}`; `import` names the session under which the cards \
+             are signed. What a dry run cannot judge is the vault's: signature and payload of a card.",
+        )
+        .query(required("kind", one_of(["users", "users-with-cards", "cards"])))
+        .query(optional("import", text(1, 40, "batch-2026-11")))
         .query(optional("dryRun", boolean(false)))
         .bytes_body(&[NDJSON], FILE_MAX)
         .answers::<ImportView>(202, "Every line is taken in.", example)
@@ -357,10 +403,16 @@ mod tests {
 
     #[test]
     fn a_query_names_the_kind_once_and_may_ask_for_a_dry_run() {
-        assert_eq!(wish("kind=users").ok(), Some((ImportKind::Users, false)));
+        let read = |query| wish(query).ok().map(|wish| (wish.kind, wish.dry_run, wish.name));
+        assert_eq!(read("kind=users"), Some((ImportKind::Users, false, None)));
         assert_eq!(
-            wish("dryRun=true&kind=users").ok(),
-            Some((ImportKind::Users, true))
+            read("dryRun=true&kind=users"),
+            Some((ImportKind::Users, true, None))
+        );
+        let named = Some("batch-1".to_owned());
+        assert_eq!(
+            read("kind=cards&import=batch-1"),
+            Some((ImportKind::Cards, false, named))
         );
         for bad in [
             "",
@@ -368,6 +420,9 @@ mod tests {
             "kind=users&kind=users",
             "kind=users&dryRun=yes",
             "kind=users&x=1",
+            "kind=cards",
+            "kind=users&import=a",
+            "kind=cards&import=a%3A1",
         ] {
             assert!(wish(bad).is_err(), "{bad}");
         }

@@ -190,7 +190,7 @@ impl Asking<'_> {
 }
 
 /// On which balance a card of the user may be put: the one that was named, else the first in use.
-async fn place(
+pub async fn place(
     tx: &mut Tx,
     user: UserId,
     named: Option<BalanceId>,
