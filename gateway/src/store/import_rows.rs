@@ -65,11 +65,26 @@ fn written(errors: &[FieldError]) -> Result<Option<String>, StoreError> {
         .map_err(|_| StoreError::Corrupt("errors"))
 }
 
-/// Keeps rows that were received.
+/// Keeps rows that were received, a few hundred at most: one statement, for a file has many.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn insert(tx: &mut Tx, import: ImportId, rows: &[NewRow]) -> Result<(), StoreError> {
+    const COLUMNS: usize = 7;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut statement = String::from(
+        "INSERT INTO import_rows (import_id, line, status, content, external_id, code, errors) VALUES ",
+    );
+    for place in 0..rows.len() {
+        let marks: Vec<_> = (1..=COLUMNS)
+            .map(|column| format!("${}", place * COLUMNS + column))
+            .collect();
+        let comma = if place == 0 { "" } else { ", " };
+        statement.push_str(&format!("{comma}({})", marks.join(", ")));
+    }
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
     for row in rows {
         let (status, content, code, errors) = match &row.content {
             Ok(content) => (RowStatus::Waiting, Some(content.as_slice()), None, None),
@@ -80,20 +95,16 @@ pub async fn insert(tx: &mut Tx, import: ImportId, rows: &[NewRow]) -> Result<()
                 written(&failure.errors)?,
             ),
         };
-        sqlx::query(
-            "INSERT INTO import_rows (import_id, line, status, content, external_id, code, errors) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(import.0)
-        .bind(row.line)
-        .bind(status.as_str())
-        .bind(content)
-        .bind(row.external_id.as_deref())
-        .bind(code)
-        .bind(errors)
-        .execute(&mut **tx)
-        .await?;
+        query = query
+            .bind(import.0)
+            .bind(row.line)
+            .bind(status.as_str())
+            .bind(content)
+            .bind(row.external_id.as_deref())
+            .bind(code)
+            .bind(errors);
     }
+    query.execute(&mut **tx).await?;
     Ok(())
 }
 
