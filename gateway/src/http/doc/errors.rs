@@ -10,10 +10,10 @@ use super::super::{CallerKind, Route};
 use super::{Body, Doc, Needs, Proof};
 use crate::error::Code;
 
-/// What no operation says of itself: 405 is what a path says of verbs that it has not. The card rows of imports have their codes
-/// before their door, and so has what authorises.
+/// What no operation says of itself: 405 is what a path says of verbs that it has not; a session that is used up is told of a row
+/// of an import, within an answer. What authorises has its codes before its door.
 #[cfg(test)]
-pub(super) const OF_NO_OPERATION: [Code; 8] = [
+pub(super) const OF_NO_OPERATION: [Code; 7] = [
     Code::InsufficientFunds,
     Code::PartnerLimitExceeded,
     Code::PartnerBalanceRequired,
@@ -21,7 +21,6 @@ pub(super) const OF_NO_OPERATION: [Code; 8] = [
     Code::HoldEnded,
     Code::MethodNotAllowed,
     Code::ImportRowsUsedUp,
-    Code::TooManyImports,
 ];
 
 /// Every code that the operation may answer.
