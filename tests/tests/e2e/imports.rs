@@ -132,8 +132,11 @@ fn a_file_of_users_becomes_users_with_their_kyc_and_balances() {
     });
 }
 
+/// What becomes of a line: its number, its status, its code.
+type Expected = (u64, &'static str, Option<&'static str>);
+
 /// A file in which each second row is at fault, and the code and the member of each fault.
-fn faulty(prefix: &str, taken: &str) -> (String, Vec<(u64, &'static str, Option<&'static str>)>) {
+fn faulty(prefix: &str, taken: &str) -> (String, Vec<Expected>) {
     let good = |n: u32| person(&format!("{prefix}-{n}")).to_string();
     let mut no_date = person(&format!("{prefix}-x"));
     no_date["dateOfBirth"] = json!("1990-02-30");
