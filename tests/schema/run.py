@@ -58,7 +58,9 @@ BY_OFFICERS = {"/admin/partners/{partnerId}/certificates/{certificateId}/issue"}
 NO_FAULT = {"BUSY"}
 
 
-@schemathesis.serializer("application/pdf", "image/jpeg", "image/png", "application/octet-stream", "text/csv")
+@schemathesis.serializer(
+    "application/pdf", "image/jpeg", "image/png", "application/octet-stream", "application/x-ndjson", "text/csv"
+)
 def as_bytes(ctx, value):
     return value if isinstance(value, bytes) else str(value).encode()
 
