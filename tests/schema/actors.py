@@ -247,6 +247,21 @@ class Things:
         connection.request("POST", path, body=PNG, headers={"Content-Type": "image/png"})
         return json.loads(connection.getresponse().read())["id"]
 
+    def make_importId(self):
+        connection = self.world.partner.connection
+        connection.close()
+        line = {
+            "email": f"schema.{secrets.token_hex(6)}@mail.example",
+            "phoneNumber": "+48600000002",
+            "firstName": "Ada",
+            "lastName": "Example",
+            "dateOfBirth": "1990-12-09",
+            "nationality": "PL",
+        }
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": secrets.token_hex(8)}
+        connection.request("POST", "/lifecycle/v1/imports?kind=users", body=json.dumps(line) + "\n", headers=headers)
+        return json.loads(connection.getresponse().read())["importId"]
+
     def make_operatorId(self):
         body = {"login": f"{secrets.token_hex(6)}@mail.example", "role": "EMPLOYEE"}
         return self.world.ask_operator("POST", "/admin/operators", body)["id"]
