@@ -145,15 +145,12 @@ pub async fn owner(connection: &mut AnyConnection, id: BalanceId) -> Result<Opti
 /// # Errors
 /// [`StoreError`] of the database.
 pub async fn has_live_cards(tx: &mut Tx, id: BalanceId) -> Result<bool, StoreError> {
-    // Work that was written down names the balance in its JSON.
     let row = sqlx::query(
         "SELECT 1 AS live FROM cards WHERE balance_id = $1 AND (state IN ('ORDERED', 'INACTIVE', 'ACTIVE') \
          OR (state = 'LOCKED' AND lock_code IN (3, 4, 6, 7))) \
-         UNION ALL SELECT 1 AS live FROM card_requests WHERE task LIKE $2 OR task LIKE $3 LIMIT 1",
+         UNION ALL SELECT 1 AS live FROM card_requests WHERE balance_id = $1 LIMIT 1",
     )
     .bind(id.0)
-    .bind(format!("%\"balance\":{},%", id.0))
-    .bind(format!("%\"balance\":{}}}%", id.0))
     .fetch_optional(&mut **tx)
     .await?;
     Ok(row.is_some())

@@ -78,6 +78,18 @@ pub struct Proof {
 }
 
 impl Task {
+    /// The balance on which a card is being made.
+    fn balance(&self) -> Option<BalanceId> {
+        match self {
+            Self::Issue(issue) => Some(BalanceId(issue.balance)),
+            Self::Order(order) => Some(BalanceId(order.balance)),
+            Self::Tokenise(tokenise) => Some(tokenise.balance()),
+            Self::Print(_) | Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {
+                None
+            }
+        }
+    }
+
     fn prove_anew(&mut self, proof: Proof) {
         match self {
             Self::Issue(issue) => {
@@ -347,8 +359,8 @@ pub async fn begin(
 ) -> Result<CardRequest, StoreError> {
     let id = tx.next_number(Sequence::CardRequests).await?;
     sqlx::query(
-        "INSERT INTO card_requests (id, card_id, request_id, vault_key, task, next_try_at, created_at, stamp) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO card_requests (id, card_id, request_id, vault_key, task, next_try_at, created_at, stamp, balance_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id)
     .bind(card.0)
@@ -364,6 +376,7 @@ pub async fn begin(
             .transpose()
             .map_err(|_| StoreError::Corrupt("stamp"))?,
     )
+    .bind(task.balance().map(|balance| balance.0))
     .execute(&mut **tx)
     .await?;
     Ok(CardRequest {

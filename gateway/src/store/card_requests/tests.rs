@@ -1,6 +1,7 @@
 use shared::vault_api::{Actor, Channel};
 
 use super::*;
+use crate::store::balances;
 use crate::store::cards::tests::{a_card, user_with_balance};
 use crate::store::tests::{NOON, databases};
 
@@ -168,5 +169,48 @@ async fn the_job_takes_what_is_overdue_and_not_again_at_once() {
             .await
             .unwrap();
         assert_eq!(again.len(), 2, "{}", test.engine);
+    }
+}
+
+#[tokio::test]
+async fn a_balance_is_in_use_while_a_card_is_being_made_on_it() {
+    for test in databases().await {
+        let ((user, balance), (_, other)) = (
+            user_with_balance(&test.db).await,
+            user_with_balance(&test.db).await,
+        );
+        let mut tx = test.db.begin().await.unwrap();
+        let card = NewCard {
+            id: CardId(9001),
+            user,
+            balance,
+            name: None,
+            created_at: NOON,
+            replaces: None,
+        };
+        let actor = Actor {
+            channel: Channel::System,
+            subject: None,
+            device: None,
+            trace_id: None,
+        };
+        let call = IssueCard {
+            recipient: None,
+            payload: None,
+            holder_proof: None,
+            issue_key: None,
+            refuse: false,
+            actor,
+        };
+        let holder = HolderToken::from_random(&[9; 16]).unwrap();
+        let task = Task::Issue(Issue::new(holder, &card, call));
+        let begun = begin(&mut tx, card.id, None, key("k"), task, None, NOON)
+            .await
+            .unwrap();
+        let on = async |tx: &mut Tx, id| balances::has_live_cards(tx, id).await.unwrap();
+        assert!(on(&mut tx, balance).await, "{}", test.engine);
+        assert!(!on(&mut tx, other).await, "{}", test.engine);
+        assert!(strike(&mut tx, begun.id).await.unwrap(), "{}", test.engine);
+        assert!(!on(&mut tx, balance).await, "{}", test.engine);
     }
 }

@@ -43,6 +43,11 @@ impl Tokenise {
         }
     }
 
+    /// The balance on which the card is being made.
+    pub(super) const fn balance(&self) -> BalanceId {
+        BalanceId(self.balance)
+    }
+
     /// Whose card it will be, in the vault's words.
     #[must_use]
     pub const fn holder(&self) -> &HolderToken {
