@@ -27,12 +27,13 @@ use crate::clients::mailer::{Mailer, MailerError};
 use crate::clients::vault::{VaultClient, VaultClientError};
 use crate::clients::webhook::{WebhookClient, WebhookTls, WebhookTlsError};
 use crate::config::{Config, Limits};
-use crate::document_keys::{DocumentKeys, DocumentKeysError};
+use crate::document_keys::DocumentKeys;
 use crate::error::Error;
 use crate::flows::partners;
 use crate::http::{self, ON_PARTNER, ON_PUBLIC};
 use crate::jobs;
-use crate::operator_key::{OperatorKey, OperatorKeyError};
+use crate::key_file::KeyFileError;
+use crate::operator_key::OperatorKey;
 use crate::rates::Rates;
 use crate::services::{ForKyc, ForOperators, Services};
 use crate::store::idempotency::free_all;
@@ -63,12 +64,9 @@ pub enum RunError {
     /// A port cannot be bound, or a listener failed.
     #[error("listening: {0}")]
     Io(#[from] std::io::Error),
-    /// The operators' key cannot be used.
+    /// The operators' key, or the documents' keys, cannot be used.
     #[error(transparent)]
-    OperatorKey(#[from] OperatorKeyError),
-    /// The documents' keys cannot be used.
-    #[error(transparent)]
-    DocumentKeys(#[from] DocumentKeysError),
+    KeyFile(#[from] KeyFileError),
     /// The clients of KYC providers cannot be made.
     #[error(transparent)]
     KycProviders(#[from] ProvidersError),

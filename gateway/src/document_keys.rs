@@ -4,9 +4,6 @@
 //! Each document has a key of its own, derived from the file's key and a random salt (HKDF, RFC 5869), so that the nonces of
 //! its chunks can be counted; every chunk is bound to the document's whole name, to its place and to the number of chunks.
 
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -20,37 +17,14 @@ use zeroize::Zeroizing;
 use crate::domain::kyc::{DocumentId, DocumentKind, DocumentType};
 use crate::domain::user::UserId;
 use crate::error::Error;
+use crate::key_file::{self, KEY_BYTES, KeyFileError};
 
-/// Bytes of a key.
-const KEY_BYTES: usize = 32;
-/// Mode bits that must not be set.
-const OPEN_TO_OTHERS: u32 = 0o077;
+/// The subcommand that makes the files.
+const MADE_BY: &str = "kyc";
 /// Bytes of a document that make a chunk, a row of its own: small enough for any database.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// The form of what is sealed, under every seal.
 const FORM: u8 = 1;
-
-/// Why there are no keys.
-#[derive(Debug, thiserror::Error)]
-pub enum DocumentKeysError {
-    /// A file cannot be read or made.
-    #[error("{path}: {error} (`gateway kyc new-key` makes it)")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Others can read it.
-    #[error("{0} is open to others than its owner")]
-    OpenToOthers(String),
-    /// It is not 32 bytes.
-    #[error("{0} does not hold 32 bytes")]
-    Length(String),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers")]
-    Random,
-}
 
 /// By which a document is sealed and opened: no document opens as another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +68,8 @@ impl DocumentKeys {
     /// Reads the key that seals, and those that only open.
     ///
     /// # Errors
-    /// [`DocumentKeysError`], among others when others than the owner can read a file.
-    pub fn load(current: &Path, earlier: &[PathBuf]) -> Result<Self, DocumentKeysError> {
+    /// [`KeyFileError`], among others when others than the owner can read a file.
+    pub fn load(current: &Path, earlier: &[PathBuf]) -> Result<Self, KeyFileError> {
         Ok(Self {
             current: FileKey::load(current)?,
             earlier: earlier
@@ -114,25 +88,9 @@ impl DocumentKeys {
     /// Makes a file with a fresh key; never over an old one, under which there may be something sealed.
     ///
     /// # Errors
-    /// [`DocumentKeysError`].
-    pub fn create(path: &Path, random: &dyn SecureRandom) -> Result<(), DocumentKeysError> {
-        let failed = |error| DocumentKeysError::File {
-            path: path.display().to_string(),
-            error,
-        };
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        random
-            .fill(bytes.as_mut_slice())
-            .map_err(|_| DocumentKeysError::Random)?;
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        file.write_all(bytes.as_slice()).map_err(failed)?;
-        file.sync_all().map_err(failed)
+    /// [`KeyFileError`].
+    pub fn create(path: &Path, random: &dyn SecureRandom) -> Result<(), KeyFileError> {
+        key_file::create(path, MADE_BY, random)
     }
 
     /// Seals a document under the present key.
@@ -202,23 +160,8 @@ impl DocumentKeys {
 }
 
 impl FileKey {
-    fn load(path: &Path) -> Result<Self, DocumentKeysError> {
-        let name = || path.display().to_string();
-        let unreadable = |error| DocumentKeysError::File { path: name(), error };
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.mode() & OPEN_TO_OTHERS != 0 {
-            return Err(DocumentKeysError::OpenToOthers(name()));
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES + 1));
-        file.take(KEY_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        let mut secret = Zeroizing::new([0; KEY_BYTES]);
-        if bytes.len() != KEY_BYTES {
-            return Err(DocumentKeysError::Length(name()));
-        }
-        secret.copy_from_slice(&bytes);
-        Ok(Self::of(secret))
+    fn load(path: &Path) -> Result<Self, KeyFileError> {
+        key_file::load(path, MADE_BY).map(Self::of)
     }
 
     /// The name is a hash of the key: of 256 random bits it gives nothing away, and nobody has to think of one.
@@ -274,7 +217,6 @@ fn aad(name: &DocumentName, place: u32, count: u32) -> Aad<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
 
     use ring::rand::SystemRandom;
 
@@ -371,30 +313,5 @@ mod tests {
         let again = keys(&[8, 7]).seal(&name(1), b"x", &random).unwrap();
         assert_ne!(again.key, sealed.key);
         assert!(keys(&[7]).open(&name(1), &again).is_err());
-    }
-
-    #[test]
-    fn a_key_file_is_the_owners_alone_and_is_never_written_over() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("documents.key");
-        let random = SystemRandom::new();
-        assert!(matches!(
-            DocumentKeys::load(&path, &[]),
-            Err(DocumentKeysError::File { .. })
-        ));
-        DocumentKeys::create(&path, &random).unwrap();
-        DocumentKeys::load(&path, std::slice::from_ref(&path)).unwrap();
-        assert!(DocumentKeys::create(&path, &random).is_err());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(
-            DocumentKeys::load(&path, &[]),
-            Err(DocumentKeysError::OpenToOthers(_))
-        ));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(&path, [0; 33]).unwrap();
-        assert!(matches!(
-            DocumentKeys::load(&path, &[]),
-            Err(DocumentKeysError::Length(_))
-        ));
     }
 }

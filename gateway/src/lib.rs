@@ -13,6 +13,7 @@ pub mod flows;
 pub mod hardening;
 pub mod http;
 pub mod jobs;
+pub mod key_file;
 pub mod operator_key;
 pub mod rates;
 pub mod services;

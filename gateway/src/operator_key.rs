@@ -1,9 +1,6 @@
 //! The key under which the gateway seals what it keeps for operators: secrets of second factors, mails that wait, secrets of
 //! webhooks. A copy of the database alone gives none of them away.
 
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -11,33 +8,10 @@ use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::key_file::{self, KeyFileError};
 
-/// Bytes of the key.
-const KEY_BYTES: usize = 32;
-/// Mode bits that must not be set.
-const OPEN_TO_OTHERS: u32 = 0o077;
-
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum OperatorKeyError {
-    /// The file cannot be read or made.
-    #[error("{path}: {error} (`gateway operator new-key` makes it)")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Others can read it.
-    #[error("{0} is open to others than its owner")]
-    OpenToOthers(String),
-    /// It is not 32 bytes.
-    #[error("{0} does not hold 32 bytes")]
-    Length(String),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers")]
-    Random,
-}
+/// The subcommand that makes the file.
+const MADE_BY: &str = "operator";
 
 /// What is sealed: a box for one purpose does not open as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,42 +44,18 @@ impl OperatorKey {
     /// Reads the key of a file.
     ///
     /// # Errors
-    /// [`OperatorKeyError`], among others when others than the owner can read the file.
-    pub fn load(path: &Path) -> Result<Self, OperatorKeyError> {
-        let name = || path.display().to_string();
-        let unreadable = |error| OperatorKeyError::File { path: name(), error };
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.mode() & OPEN_TO_OTHERS != 0 {
-            return Err(OperatorKeyError::OpenToOthers(name()));
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES + 1));
-        file.take(KEY_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        Self::of(&bytes).ok_or_else(|| OperatorKeyError::Length(name()))
+    /// [`KeyFileError`], among others when others than the owner can read the file.
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let bytes = key_file::load(path, MADE_BY)?;
+        Self::of(bytes.as_slice()).ok_or_else(|| KeyFileError::Length(path.display().to_string()))
     }
 
     /// Makes a file with a fresh key; never over an old one, under which there may be something sealed.
     ///
     /// # Errors
-    /// [`OperatorKeyError`].
-    pub fn create(path: &Path, random: &dyn SecureRandom) -> Result<(), OperatorKeyError> {
-        let failed = |error| OperatorKeyError::File {
-            path: path.display().to_string(),
-            error,
-        };
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        random
-            .fill(bytes.as_mut_slice())
-            .map_err(|_| OperatorKeyError::Random)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        file.write_all(bytes.as_slice()).map_err(failed)?;
-        file.sync_all().map_err(failed)
+    /// [`KeyFileError`].
+    pub fn create(path: &Path, random: &dyn SecureRandom) -> Result<(), KeyFileError> {
+        key_file::create(path, MADE_BY, random)
     }
 
     fn of(bytes: &[u8]) -> Option<Self> {
@@ -162,8 +112,6 @@ fn aad(what: Sealed, name: &str) -> Aad<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use ring::rand::SystemRandom;
 
     use super::*;
@@ -185,30 +133,5 @@ mod tests {
         for short in [0, 5, NONCE_LEN, NONCE_LEN + 3] {
             assert!(key.open(Sealed::Mail, "a", sealed.get(..short).unwrap()).is_err());
         }
-    }
-
-    #[test]
-    fn a_key_file_is_the_owners_alone_and_is_never_written_over() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("operators.key");
-        let random = SystemRandom::new();
-        assert!(matches!(
-            OperatorKey::load(&path),
-            Err(OperatorKeyError::File { .. })
-        ));
-        OperatorKey::create(&path, &random).unwrap();
-        OperatorKey::load(&path).unwrap();
-        assert!(OperatorKey::create(&path, &random).is_err());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(
-            OperatorKey::load(&path),
-            Err(OperatorKeyError::OpenToOthers(_))
-        ));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(&path, [0; 33]).unwrap();
-        assert!(matches!(
-            OperatorKey::load(&path),
-            Err(OperatorKeyError::Length(_))
-        ));
     }
 }
