@@ -150,11 +150,12 @@ impl Call {
         self.request.query_string()
     }
 
-    /// The headers of an encrypted endpoint.
+    /// The headers of an encrypted endpoint, by what the contract allows. Doors ask `CardCall::enc`, which knows the partner's
+    /// rules too; by this name none takes the one for the other.
     ///
     /// # Errors
     /// `ENCRYPTION_REQUIRED`, `INVALID_PUBLIC_KEY`.
-    pub fn enc(&self) -> Result<Enc, Error> {
+    pub(super) fn enc_by_contract(&self) -> Result<Enc, Error> {
         Enc::of(self.request.headers())
     }
 

@@ -11,7 +11,7 @@ use crate::flows::cards::reset_cvv_unseen::reset_cvv_unseen;
 use crate::http::answer::{send, send_json};
 use crate::http::cards::rules;
 use crate::http::cards::shapes;
-use crate::http::cards::{body, card, settle};
+use crate::http::cards::{CardCall as _, body, card, settle};
 use crate::http::doc::{Doc, Tag, examples};
 use crate::http::enc::EncBody;
 use crate::http::operator::OperatorCall;
@@ -25,7 +25,7 @@ pub(super) async fn get(call: OperatorCall<ViewCards>) -> Result<HttpResponse, E
 
 /// `POST /admin/cards/{cardId}/cvv` → 200 JWE without the CVV.
 pub(super) async fn reset_cvv(call: OperatorCall<ResetCvv>) -> Result<HttpResponse, Error> {
-    let enc = call.enc()?;
+    let enc = call.enc().await?;
     let (mut call, caller) = settle(call).await?;
     let card = card(&call, &caller).await?;
     let (body, request) = call.enc_body(&enc).await?;

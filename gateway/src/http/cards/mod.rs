@@ -56,7 +56,7 @@ pub(super) trait CardCall: FromRequest + Deref<Target = Call> + 'static {
     /// # Errors
     /// `ENCRYPTION_REQUIRED`, `INVALID_PUBLIC_KEY`.
     async fn enc(&self) -> Result<Enc, Error> {
-        let enc = Call::enc(self)?;
+        let enc = self.enc_by_contract()?;
         if let Some(partner) = self.sealing_under() {
             let settings = settings_of(self.services(), partner).await?;
             if !settings.sealing.permit(&enc.public_key) {
