@@ -31,7 +31,7 @@ fn card_event<P: Permission>(
 }
 
 /// The event of an operation of the holder in the path.
-fn holder_event(
+pub(super) fn holder_event(
     call: &Call<ForGateway>,
     operation: Operation,
     actor: &Actor,

@@ -2,29 +2,16 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use shared::ids::HolderToken;
-use shared::vault_api::Actor;
 use shared::vault_api::tokens::{
     ImportSession, OpenImportSession, OpenTokenisePayload, TokeniseCard, TokenisePayload, TokeniseRow,
     Tokenised, TokenisedRow,
 };
 
 use super::call::{Call, ForGateway};
-use crate::audit::event::{Event, Operation};
+use super::cards::holder_event;
+use crate::audit::event::Operation;
 use crate::error::Error;
 use crate::flows::tokenise;
-
-/// The event of an operation of the holder in the path.
-fn holder_event(
-    call: &Call<ForGateway>,
-    operation: Operation,
-    actor: &Actor,
-) -> Result<(Event, HolderToken), Error> {
-    let holder: HolderToken = call.path("holder")?;
-    let mut event = call.event(operation, Some(actor))?;
-    event.holder = Some(holder.clone());
-    Ok((event, holder))
-}
 
 pub(super) async fn open_payload(mut call: Call<ForGateway>) -> HttpResponse {
     async fn run(call: &mut Call<ForGateway>) -> Result<TokenisePayload, Error> {
