@@ -338,11 +338,11 @@ fn write(
 fn write_line(vault: &OpenVault, json: &mut Vec<u8>, line: &Line) -> Result<(), Error> {
     let (order, card) = (&line.order.record, &line.card.record);
     let secrets = vault.secrets(card)?;
-    let (kind, exp) = match order.kind {
-        OrderKind::Print => ("PRINT", card.exp.to_string()),
-        OrderKind::Physical => ("PHYSICAL", card.exp.to_string()),
+    let kind = match order.kind {
+        OrderKind::Print => "PRINT",
+        OrderKind::Physical => "PHYSICAL",
     };
-    let pan = secrets.pan(card)?;
+    let (pan, exp) = (secrets.pan(card)?, card.exp.to_string());
     // All of an alphabet that JSON need not escape.
     for part in [
         &b"{\"order\":\""[..],
