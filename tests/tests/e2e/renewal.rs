@@ -16,6 +16,8 @@ use crate::content::FullCard;
 use crate::pair::{Pair, finished, run, scratch};
 use crate::raw::RawConnection;
 
+/// How long the lists may take on a busy machine.
+const LISTS_DEADLINE: Duration = Duration::from_secs(60);
 /// Replaced files are in force within this time; the vault looks once a second.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -94,4 +96,32 @@ fn renew(stand: &Stand, directory: &Path) -> Result<()> {
     fs::rename(&new.key, &set.vault.key)?;
     fs::rename(&new.certificate, &set.vault.certificate)?;
     Ok(authority.publish_crl()?)
+}
+
+/// Waits until both binaries have read the lists that hold from `then` on: the vault says so, and the gateway reaches the vault
+/// and lets its partner in, which it does by no list that has run out.
+pub(crate) async fn lists_are_read(pair: &Pair, then: time::OffsetDateTime) -> Result<()> {
+    let deadline = Instant::now() + LISTS_DEADLINE;
+    let (public, ready) = (
+        pair.stand.door(&pair.stand.ports().gateway_url(), None)?,
+        "/health/ready",
+    );
+    loop {
+        let vault = ends(&pair.stand, "internal-crl")
+            .await
+            .is_ok_and(|end| end > then)
+            && ends(&pair.stand, "partner-crl").await.is_ok_and(|end| end > then);
+        let gateway = public.get(ready).await.is_ok_and(|answer| answer.status == 200)
+            && pair
+                .partner
+                .door()
+                .get("/lifecycle/v1/public-key")
+                .await
+                .is_ok_and(|answer| answer.status == 200);
+        if vault && gateway {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the new lists are not read");
+        sleep(Duration::from_millis(100)).await;
+    }
 }
