@@ -66,7 +66,10 @@ impl CardType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CardState {
     /// Ordered at the bureau; not shown to its user.
-    Ordered,
+    Ordered {
+        /// The lock that the processor placed meanwhile: it will hold once the card is linked.
+        lock: Option<Lock>,
+    },
     /// Linked, waits for activation.
     Inactive,
     /// In use.
@@ -110,7 +113,7 @@ impl CardState {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Ordered => "ORDERED",
+            Self::Ordered { .. } => "ORDERED",
             Self::Inactive => "INACTIVE",
             Self::Active => "ACTIVE",
             Self::Locked { .. } => "LOCKED",
@@ -124,8 +127,8 @@ impl CardState {
     pub const fn lock(self) -> Option<Lock> {
         match self {
             Self::Locked { lock, .. } => Some(lock),
-            Self::Expired { lock } => lock,
-            Self::Ordered | Self::Inactive | Self::Active | Self::Removed => None,
+            Self::Ordered { lock } | Self::Expired { lock } => lock,
+            Self::Inactive | Self::Active | Self::Removed => None,
         }
     }
 }
@@ -337,7 +340,7 @@ impl NewCard {
     pub const STANDING: Standing = Standing::new(CardType::Virtual, CardState::Active);
 
     /// Physical cards are nobody's until the bureau has made them.
-    pub const ORDERED: Standing = Standing::new(CardType::Physical, CardState::Ordered);
+    pub const ORDERED: Standing = Standing::new(CardType::Physical, CardState::Ordered { lock: None });
 
     /// The card, with what the vault made for it.
     #[must_use]
@@ -396,7 +399,12 @@ impl Standing {
     pub fn lock(self, lock: Lock, rules: CardRules) -> Result<CardState, CardRefusal> {
         let locked = |lock, from| Ok(CardState::Locked { lock, from });
         match self.state {
-            CardState::Ordered => Err(CardRefusal::NotShown),
+            // Nobody else knows the card yet.
+            CardState::Ordered { lock: old } if lock.placed_by == Party::Processor => {
+                let lock = old.map_or(Ok(lock), |old| old.replaced_by(lock, rules.lifting))?;
+                Ok(CardState::Ordered { lock: Some(lock) })
+            }
+            CardState::Ordered { .. } => Err(CardRefusal::NotShown),
             CardState::Expired { .. } => Err(CardRefusal::Expired),
             CardState::Removed => Err(CardRefusal::Removed),
             CardState::Inactive => locked(lock, Unlocked::Inactive),
@@ -411,7 +419,12 @@ impl Standing {
     /// [`CardRefusal`] when there is no lock, or `by` may not lift it.
     pub fn unlock(self, by: Party, rules: CardRules) -> Result<(CardState, Lock), CardRefusal> {
         match self.state {
-            CardState::Ordered => Err(CardRefusal::NotShown),
+            CardState::Ordered { lock } if by == Party::Processor => {
+                let lock = lock.ok_or(CardRefusal::NotLocked)?;
+                lock.may_lift(by, rules.lifting)?;
+                Ok((CardState::Ordered { lock: None }, lock))
+            }
+            CardState::Ordered { .. } => Err(CardRefusal::NotShown),
             CardState::Expired { .. } => Err(CardRefusal::Expired),
             CardState::Removed => Err(CardRefusal::Removed),
             CardState::Inactive | CardState::Active => Err(CardRefusal::NotLocked),
@@ -419,6 +432,19 @@ impl Standing {
                 lock.may_lift(by, rules.lifting)?;
                 Ok((from.into(), lock))
             }
+        }
+    }
+
+    /// The state once the bureau has made the card: it waits for activation, under the lock that was placed meanwhile.
+    #[must_use]
+    pub const fn linked(self) -> CardState {
+        match self.state {
+            CardState::Ordered { lock: None } => CardState::Inactive,
+            CardState::Ordered { lock: Some(lock) } => CardState::Locked {
+                lock,
+                from: Unlocked::Inactive,
+            },
+            state => state,
         }
     }
 }

@@ -75,7 +75,7 @@ impl Condition {
     #[must_use]
     pub const fn of(standing: Standing) -> Self {
         match standing.state {
-            CardState::Ordered => Self::Ordered,
+            CardState::Ordered { .. } => Self::Ordered,
             CardState::Inactive => Self::Inactive,
             CardState::Active => Self::Active,
             CardState::Expired { .. } => Self::Expired,

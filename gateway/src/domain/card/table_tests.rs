@@ -36,7 +36,7 @@ fn told(outcome: Result<(), CardRefusal>) -> &'static str {
 fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'static str {
     let code = match card.state {
         // "ORDERED (not shown to the user)".
-        CardState::Ordered => return "NOT_FOUND",
+        CardState::Ordered { .. } => return "NOT_FOUND",
         // "Removed: 204, final".
         CardState::Removed => return "CARD_REMOVED",
         // Whoever has a card can have it removed, whatever became of it.

@@ -95,7 +95,7 @@ impl CardCaller {
         let mut read = services.db.read().await?;
         cards::find(&mut read, self.user.id, id)
             .await?
-            .filter(|card| card.standing.state != CardState::Ordered)
+            .filter(|card| !matches!(card.standing.state, CardState::Ordered { .. }))
             .map(|card| card.at(services.now()))
             .ok_or_else(|| Code::NotFound.into())
     }

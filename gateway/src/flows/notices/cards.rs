@@ -101,7 +101,7 @@ async fn erased(services: &Services, tx: &mut Tx, mut card: Card, user: &User) -
     if card.standing.state == CardState::Removed {
         return Ok(Err(CardRefusal::Removed));
     }
-    let unmade = card.standing.state == CardState::Ordered;
+    let unmade = matches!(card.standing.state, CardState::Ordered { .. });
     card.standing.state = CardState::Removed;
     cards::set_standing(tx, card.id, card.standing).await?;
     if let (true, Some(old)) = (unmade, card.replaces) {

@@ -64,8 +64,8 @@ fn state(kind: &NoticeKind) -> Option<OrderState> {
 fn standing(card: &Card, order: &Order, kind: &NoticeKind) -> Option<Standing> {
     let Standing { kind: of, state, .. } = card.standing;
     match (kind, order.kind, state) {
-        (NoticeKind::OrderLinked, OrderKind::Physical, CardState::Ordered) => Some(Standing {
-            state: CardState::Inactive,
+        (NoticeKind::OrderLinked, OrderKind::Physical, CardState::Ordered { .. }) => Some(Standing {
+            state: card.standing.linked(),
             ..card.standing
         }),
         (

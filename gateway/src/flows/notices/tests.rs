@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use time::Duration;
 
 use super::*;
-use crate::domain::card::{Card, CardState, CardType, Standing};
+use crate::domain::card::{Card, CardState, CardType, Standing, Unlocked};
 use crate::domain::operator::Scope;
 use crate::domain::order::{OrderKind, OrderState};
 use crate::flows::flag_late_orders::flag_late_orders;
@@ -36,7 +36,7 @@ async fn ordered(stage: &Stage, kind: OrderKind, order: &OrderToken) -> Card {
     let standing = match kind {
         OrderKind::Physical => Standing {
             kind: CardType::Physical,
-            state: CardState::Ordered,
+            state: CardState::Ordered { lock: None },
             ..card.standing
         },
         OrderKind::Print => Standing {
@@ -115,6 +115,47 @@ async fn a_physical_card_is_linked_once_and_followed_to_its_holder() {
 }
 
 #[tokio::test]
+async fn a_lock_outside_waits_for_the_plastic_and_can_be_lifted_before_it() {
+    for stage in stages().await {
+        let services = &stage.services;
+        let (kept, lifted) = (
+            ordered(&stage, OrderKind::Physical, &token(1)).await,
+            ordered(&stage, OrderKind::Physical, &token(2)).await,
+        );
+        let lock = || NoticeKind::LockedOutside { code: 7 };
+        let notices = [
+            notice(&stage, 1, lock(), &kept, &token(1)),
+            notice(&stage, 2, lock(), &lifted, &token(2)),
+            notice(&stage, 3, NoticeKind::UnlockedOutside, &lifted, &token(2)),
+        ];
+        for notice in &notices {
+            apply(services, notice).await.unwrap();
+        }
+        let (standing, _) = now_at(&stage, &kept).await;
+        assert!(
+            matches!(standing.state, CardState::Ordered { lock: Some(_) }),
+            "{}: {standing:?}",
+            stage.engine
+        );
+        for (index, (card, order)) in (4..).zip([(&kept, token(1)), (&lifted, token(2))]) {
+            let linked = notice(&stage, index, NoticeKind::OrderLinked, card, &order);
+            apply(services, &linked).await.unwrap();
+        }
+        let (standing, _) = now_at(&stage, &kept).await;
+        let CardState::Locked { lock, from } = standing.state else {
+            panic!("{}: {standing:?}", stage.engine);
+        };
+        assert_eq!((lock.code.number(), from), (7, Unlocked::Inactive));
+        assert_eq!(now_at(&stage, &lifted).await.0.state, CardState::Inactive);
+        assert_eq!(told(&stage, &kept).await, ["card.locked", "card.linked"]);
+        assert_eq!(
+            told(&stage, &lifted).await,
+            ["card.locked", "card.unlocked", "card.linked"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_failed_before_it_was_made_leaves_nothing_behind() {
     for stage in stages().await {
         let services = &stage.services;
@@ -175,7 +216,10 @@ async fn a_notice_that_is_faster_than_our_own_row_waits_for_it() {
             stage.engine
         );
         assert_eq!(told(&stage, &card).await, ["card.linked"]);
-        assert_eq!(now_at(&stage, &other).await.0.state, CardState::Ordered);
+        assert_eq!(
+            now_at(&stage, &other).await.0.state,
+            CardState::Ordered { lock: None }
+        );
     }
 }
 

@@ -61,7 +61,9 @@ fn state_of_row(row: &AnyRow) -> Result<CardState, StoreError> {
 
 fn named_state(row: &AnyRow) -> Result<CardState, StoreError> {
     match get::<String>(row, "state")?.as_str() {
-        "ORDERED" => Ok(CardState::Ordered),
+        "ORDERED" => Ok(CardState::Ordered {
+            lock: pending_lock_of_row(row)?,
+        }),
         "INACTIVE" => Ok(CardState::Inactive),
         "ACTIVE" => Ok(CardState::Active),
         "LOCKED" => Ok(CardState::Locked {
@@ -71,6 +73,17 @@ fn named_state(row: &AnyRow) -> Result<CardState, StoreError> {
         "REMOVED" => Ok(CardState::Removed),
         _ => Err(StoreError::Corrupt("state")),
     }
+}
+
+fn pending_lock_of_row(row: &AnyRow) -> Result<Option<Lock>, StoreError> {
+    let Some(code) = get::<Option<i64>>(row, "pending_lock_code")? else {
+        return Ok(None);
+    };
+    Ok(Some(Lock {
+        code: LockCode::from_number(code).ok_or(StoreError::Corrupt("pending_lock_code"))?,
+        placed_by: named(row, "pending_lock_placed_by", Party::from_name)?,
+        placed_at: instant(get(row, "pending_lock_placed_at")?)?,
+    }))
 }
 
 fn lock_of_row(row: &AnyRow) -> Result<Lock, StoreError> {
@@ -87,30 +100,42 @@ fn unlocked(name: &str) -> Option<Unlocked> {
         .find(|state| CardState::from(*state).as_str() == name)
 }
 
-/// The columns of a state: its name, then code, party and time of the lock and the state under it.
-type StateColumns = (
-    &'static str,
-    Option<i64>,
-    Option<&'static str>,
-    Option<i64>,
-    Option<&'static str>,
-);
+/// The columns of a lock: code, party and time.
+type LockColumns = (Option<i64>, Option<&'static str>, Option<i64>);
+
+fn lock_columns(lock: Option<Lock>) -> LockColumns {
+    (
+        lock.map(|lock| lock.code.number().into()),
+        lock.map(|lock| lock.placed_by.as_str()),
+        lock.map(|lock| millis(lock.placed_at)),
+    )
+}
+
+/// The columns of a state.
+struct StateColumns {
+    name: &'static str,
+    /// The lock that holds.
+    lock: LockColumns,
+    /// The state under it.
+    from: Option<&'static str>,
+    /// The lock that will hold once the card is linked.
+    pending: LockColumns,
+}
 
 /// An expired card keeps the columns it had beside its end ([`life::expire`]), and no card begins so.
 fn state_columns(state: CardState) -> Result<StateColumns, StoreError> {
-    match state {
-        CardState::Ordered | CardState::Inactive | CardState::Active | CardState::Removed => {
-            Ok((state.as_str(), None, None, None, None))
-        }
-        CardState::Locked { lock, from } => Ok((
-            state.as_str(),
-            Some(lock.code.number().into()),
-            Some(lock.placed_by.as_str()),
-            Some(millis(lock.placed_at)),
-            Some(CardState::from(from).as_str()),
-        )),
-        CardState::Expired { .. } => Err(StoreError::Corrupt("a card begins as expired")),
-    }
+    let (lock, from, pending) = match state {
+        CardState::Ordered { lock } => (None, None, lock),
+        CardState::Inactive | CardState::Active | CardState::Removed => (None, None, None),
+        CardState::Locked { lock, from } => (Some(lock), Some(CardState::from(from).as_str()), None),
+        CardState::Expired { .. } => return Err(StoreError::Corrupt("a card begins as expired")),
+    };
+    Ok(StateColumns {
+        name: state.as_str(),
+        lock: lock_columns(lock),
+        from,
+        pending: lock_columns(pending),
+    })
 }
 
 /// Files a new card.
@@ -118,7 +143,15 @@ fn state_columns(state: CardState) -> Result<StateColumns, StoreError> {
 /// # Errors
 /// [`StoreError`] of the database; [`StoreError::Duplicate`] for a token or number that is there already.
 pub async fn insert(tx: &mut Tx, card: &Card) -> Result<(), StoreError> {
-    let (state, code, placed_by, placed_at, from) = state_columns(card.standing.state)?;
+    let StateColumns {
+        name: state,
+        lock: (code, placed_by, placed_at),
+        from,
+        pending,
+    } = state_columns(card.standing.state)?;
+    if pending.0.is_some() {
+        return Err(StoreError::Corrupt("a card begins under a lock"));
+    }
     sqlx::query(
         "INSERT INTO cards (id, token, user_id, balance_id, kind, state, lock_code, lock_placed_by, lock_placed_at, \
          lock_from, masked, exp, name, created_at, origin, replaces) \
@@ -227,18 +260,21 @@ pub async fn set_standing(tx: &mut Tx, id: CardId, standing: Standing) -> Result
             .await?;
         return Ok(());
     }
-    let (state, code, placed_by, placed_at, from) = state_columns(standing.state)?;
+    let columns = state_columns(standing.state)?;
     sqlx::query(
         "UPDATE cards SET kind = $2, state = $3, lock_code = $4, lock_placed_by = $5, lock_placed_at = $6, \
-         lock_from = $7 WHERE id = $1",
+         lock_from = $7, pending_lock_code = $8, pending_lock_placed_by = $9, pending_lock_placed_at = $10 WHERE id = $1",
     )
     .bind(id.0)
     .bind(standing.kind.as_str())
-    .bind(state)
-    .bind(code)
-    .bind(placed_by)
-    .bind(placed_at)
-    .bind(from)
+    .bind(columns.name)
+    .bind(columns.lock.0)
+    .bind(columns.lock.1)
+    .bind(columns.lock.2)
+    .bind(columns.from)
+    .bind(columns.pending.0)
+    .bind(columns.pending.1)
+    .bind(columns.pending.2)
     .execute(&mut **tx)
     .await?;
     Ok(())

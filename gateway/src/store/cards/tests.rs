@@ -74,7 +74,7 @@ async fn read(test: &TestDb, card: &Card) -> Card {
 
 fn every_standing() -> Vec<Standing> {
     let mut states = vec![
-        CardState::Ordered,
+        CardState::Ordered { lock: None },
         CardState::Inactive,
         CardState::Active,
         CardState::Removed,
@@ -88,6 +88,7 @@ fn every_standing() -> Vec<Standing> {
             };
             states
                 .extend([Unlocked::Inactive, Unlocked::Active].map(|from| CardState::Locked { lock, from }));
+            states.push(CardState::Ordered { lock: Some(lock) });
         }
     }
     let of_every_kind = |state| CardType::ALL.map(|kind| Standing::new(kind, state));
@@ -194,7 +195,7 @@ async fn lists_go_by_number_and_leave_out_ordered_and_removed_cards() {
         for _ in 0..5 {
             cards.push(a_card(&test.db, user, balance).await);
         }
-        for (hidden, state) in [(1, CardState::Ordered), (3, CardState::Removed)] {
+        for (hidden, state) in [(1, CardState::Ordered { lock: None }), (3, CardState::Removed)] {
             change(
                 &test,
                 cards[hidden].id,

@@ -14,7 +14,7 @@ use deploy::actors::{Bureau, Card, CardDesk, Opened, PartnerServer};
 use deploy::answer::Answer;
 use deploy::stand::StandOptions;
 use serde_json::{Value, json};
-use shared::vault_api::processor::Outcome;
+use shared::vault_api::processor::{Outcome, OutsideOutcome};
 use tokio::time::{Instant, sleep};
 
 use crate::content::is_masked;
@@ -99,6 +99,7 @@ fn plastic_goes_from_the_order_to_the_holders_hand() {
                 options.database = database;
                 let mut pair = Pair::with(options).await?;
                 a_card_is_made_sent_and_activated(&pair).await?;
+                what_is_locked_on_its_way_arrives_locked(&pair).await?;
                 what_fails_leaves_nobody_with_half_a_card(&pair).await?;
                 digital_first_is_followed_too(&pair).await?;
                 orders::a_bad_order_is_no_order(&pair).await?;
@@ -197,6 +198,44 @@ async fn sent_returned_and_sent_again(
     refused(&desk.activate(card).await?, 409, "CARD_RETURNED")?;
     said(&bureau, token, "ship", json!({})).await?;
     arrives(pair, prefix, token, "SHIPPED").await.map(drop)
+}
+
+/// The processor knows a card by its number before its holder does.
+async fn what_is_locked_on_its_way_arrives_locked(pair: &Pair) -> Result<()> {
+    let bureau = pair.stand.bureau()?;
+    let (user, phone) = pair.user().await?;
+    let (desk, prefix) = (phone.cards(), PartnerServer::prefix(user));
+    let ordered = [order(desk, "Ada").await?, order(desk, "Bea").await?];
+    let lines = bureau.take_all(PROGRAM).await?;
+    for (ordered, code) in ordered.iter().zip([7, 2]) {
+        let card = Card::of(&ordered.content)?;
+        let line = line_of(&lines, &ordered.text("maskedCardNo")?)?;
+        let (pan, token) = (line["cardNo"].as_str().context("no number")?, token_of(line)?);
+        arrives(pair, &prefix, token, "IN_PRODUCTION").await?;
+        ensure!(pair.processor.lock(pan, code).await?.outcome == OutsideOutcome::Done);
+        ensure!(
+            is_shown(desk, &card).await?.is_none(),
+            "a lock brought an ordered card to light"
+        );
+        said(&bureau, token, "confirm", json!({})).await?;
+        arrives(pair, &prefix, token, "CONFIRMED").await?;
+        let shown = is_shown(desk, &card)
+            .await?
+            .context("a linked card is not listed")?;
+        ensure!(
+            shown["state"] == "LOCKED"
+                && shown["lock"]["reasonCode"] == code
+                && shown["lock"]["placedBy"] == "PROCESSOR",
+            "{shown}"
+        );
+        let refusal = if code == 2 {
+            "LOCK_IRREVERSIBLE"
+        } else {
+            "CARD_LOCKED"
+        };
+        refused(&desk.activate(&card).await?, 409, refusal)?;
+    }
+    Ok(())
 }
 
 async fn what_fails_leaves_nobody_with_half_a_card(pair: &Pair) -> Result<()> {
