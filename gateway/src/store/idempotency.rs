@@ -12,6 +12,7 @@ use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
 use super::row::{bytes, get};
+use super::subject::Subject;
 use super::{Sequence, StoreError, Tx, instant, millis};
 
 /// How long an answer is kept.
@@ -96,8 +97,8 @@ impl Claims {
         };
         let id = tx.next_number(Sequence::Idempotency).await?;
         let inserted = sqlx::query(
-            "INSERT INTO idempotency (id, scope, key, fingerprint, owner, claimed_at, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (scope, key) DO NOTHING",
+            "INSERT INTO idempotency (id, scope, key, fingerprint, owner, claimed_at, created_at, subject) \
+             VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (scope, key) DO NOTHING",
         )
         .bind(id)
         .bind(&request.scope)
@@ -105,6 +106,7 @@ impl Claims {
         .bind(request.fingerprint.as_slice())
         .bind(&self.process)
         .bind(millis(now))
+        .bind(Subject::of_scope(&request.scope).map(|subject| subject.to_string()))
         .execute(&mut **tx)
         .await?;
         if inserted.rows_affected() == 1 {

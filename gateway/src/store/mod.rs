@@ -33,6 +33,7 @@ pub mod partner_reloads;
 pub mod partners;
 mod row;
 pub mod sessions;
+mod subject;
 pub mod user_data;
 pub mod user_exports;
 pub mod user_removal;

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::ledger::accounts;
 use super::row::{get, parse};
+use super::subject::Subject;
 use super::users::user_of_row;
 use super::{StoreError, Tx, kyc_applications, kyc_documents, mails, millis};
 use crate::domain::balance::BalanceId;
@@ -118,18 +119,13 @@ async fn forget_answers(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
         .bind(user.0)
         .fetch_all(&mut **tx)
         .await?;
-    let id = user.0;
-    let mut scopes = vec![format!("user:{id} %")];
-    for thing in ["users", "customers"] {
-        scopes.push(format!("% %/{thing}/{id}"));
-        scopes.push(format!("% %/{thing}/{id}/%"));
-    }
+    let mut subjects = vec![Subject::User(user)];
     for card in &cards {
-        scopes.push(format!("% %/admin/cards/{}/%", get::<i64>(card, "id")?));
+        subjects.push(Subject::Card(CardId(get(card, "id")?)));
     }
-    for scope in scopes {
-        sqlx::query("DELETE FROM idempotency WHERE status IS NOT NULL AND scope LIKE $1")
-            .bind(scope)
+    for subject in subjects {
+        sqlx::query("DELETE FROM idempotency WHERE status IS NOT NULL AND subject = $1")
+            .bind(subject.to_string())
             .execute(&mut **tx)
             .await?;
     }
