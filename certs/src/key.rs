@@ -55,12 +55,6 @@ impl PrivateKey {
         })
     }
 
-    /// The key as PKCS #8 DER.
-    #[must_use]
-    pub fn pkcs8_der(&self) -> &[u8] {
-        &self.pkcs8
-    }
-
     /// The key as PKCS #8 PEM.
     #[must_use]
     pub fn to_pem(&self) -> Zeroizing<String> {

@@ -1,6 +1,6 @@
 //! Where the vault's operations are. The text after each name says which role may call it.
 
-use crate::ids::{ApprovalToken, BatchToken, CardToken, HolderToken, JobToken, OrderToken, SlotName};
+use crate::ids::{ApprovalToken, BatchToken, CardToken, HolderToken, JobToken, SlotName};
 use crate::thumbprint::Thumbprint;
 
 /// `POST`, bureaus: make a batch of what waits.
@@ -263,35 +263,6 @@ pub fn erase(token: &CardToken) -> String {
 #[must_use]
 pub fn batch(batch: &BatchToken) -> String {
     format!("{BATCHES}/{batch}")
-}
-
-/// A path below one order.
-fn bureau_order(order: &OrderToken, verb: &str) -> String {
-    format!("/v1/bureau/orders/{order}/{verb}")
-}
-
-/// `POST`, bureaus: the plastic is made.
-#[must_use]
-pub fn confirm_order(order: &OrderToken) -> String {
-    bureau_order(order, "confirm")
-}
-
-/// `POST`, bureaus: the plastic was handed to the carrier.
-#[must_use]
-pub fn ship_order(order: &OrderToken) -> String {
-    bureau_order(order, "ship")
-}
-
-/// `POST`, bureaus: the plastic will not come.
-#[must_use]
-pub fn fail_order(order: &OrderToken) -> String {
-    bureau_order(order, "fail")
-}
-
-/// `POST`, bureaus: the plastic came back.
-#[must_use]
-pub fn return_order(order: &OrderToken) -> String {
-    bureau_order(order, "return")
 }
 
 /// `POST`, gateway: judge the proof and open the payload of an order of a physical card, without ordering it.

@@ -8,7 +8,7 @@ use super::shape::{
     Shape, enumeration, integer, jws, line, object, one_of, optional, pattern, required, text,
 };
 use crate::domain::balance::BalanceState;
-use crate::domain::card::{CardName, CardOrigin, CardType};
+use crate::domain::card::{CardName, CardType};
 use crate::domain::import::{ImportKind, ImportStatus, RowStatus};
 use crate::domain::kyc::{DocumentKind, KycStatus, RejectionReason};
 use crate::domain::ledger::PendingState;
@@ -200,11 +200,6 @@ pub fn document_kinds() -> RefOr<Schema> {
 /// Why applications are rejected.
 pub fn rejection_reasons() -> RefOr<Schema> {
     enumeration(RejectionReason::ALL.map(RejectionReason::as_str))
-}
-
-/// Where cards come from.
-pub fn card_origin() -> RefOr<Schema> {
-    enumeration(CardOrigin::ALL.map(CardOrigin::as_str))
 }
 
 /// Whether a balance can be used.
