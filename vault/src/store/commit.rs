@@ -31,12 +31,24 @@ const GROUP_LENGTH: usize = 256;
 /// buffer (512 KiB).
 const GROUP_BYTES: usize = MAX_TRANSACTION_BYTES / 2;
 
-/// How long a caller waits for a place in the queue.
-const BUSY_AFTER: Duration = Duration::from_secs(2);
+/// How long a caller of a commit waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a place in the queue.
+    pub place: Duration,
+    /// For the answer. A sync takes milliseconds; an engine that hangs (spacejam/sled#1412) must not hold every request for
+    /// ever.
+    pub answer: Duration,
+}
 
-/// How long a caller waits for the answer. A sync takes milliseconds; an engine that hangs (spacejam/sled#1412) must not
-/// hold every request for ever.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            place: Duration::from_secs(2),
+            answer: Duration::from_secs(30),
+        }
+    }
+}
 
 type Answer = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 type Work = Box<dyn FnOnce(Result<&mut Txn<'_>, CommitError>) -> Option<Ran> + Send>;
@@ -56,6 +68,7 @@ enum Message {
 pub(super) struct Committer {
     // In this order: the thread ends once the queue's only sender is gone.
     queue: mpsc::Sender<Message>,
+    patience: Patience,
     _thread: Joined,
     poison: Poison,
     done: watch::Receiver<bool>,
@@ -70,6 +83,7 @@ impl Committer {
         record: CommitRecord,
         space: Option<FreeSpace>,
         anchor: AnchorWriter,
+        patience: Patience,
     ) -> std::io::Result<Self> {
         let (queue, messages) = mpsc::channel(QUEUE_LENGTH);
         let poison = Poison::none();
@@ -99,6 +113,7 @@ impl Committer {
             })?;
         Ok(Self {
             queue,
+            patience,
             _thread: Joined(Some(handle)),
             poison,
             done,
@@ -118,12 +133,12 @@ impl Committer {
     {
         let (reply, answer) = oneshot::channel();
         let message = Message::Work(wrap(work, reply));
-        match timeout(BUSY_AFTER, self.queue.send(message)).await {
+        match timeout(self.patience.place, self.queue.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(self.closed()),
             Err(_) => return Err(CommitError::Busy),
         }
-        match timeout(STALLED_AFTER, answer).await {
+        match timeout(self.patience.answer, answer).await {
             Ok(Ok(outcome)) => outcome,
             // The thread dropped the work unanswered, which only its own panic does.
             Ok(Err(_)) | Err(_) => Err(CommitError::Stalled),

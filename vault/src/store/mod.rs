@@ -26,7 +26,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Weak};
 
 pub use self::batch::{Batch, Change};
-pub use self::commit::CommitError;
+pub use self::commit::{CommitError, Patience};
 pub use self::commit_record::{CommitRecord, is_commit_record};
 pub use self::engine::{Begun, Engine, EngineError, Entry, MAX_KEY_BYTES, MAX_VALUE_BYTES, View};
 pub use self::follow::Follower;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::anchor::{self, AnchorWriter};
-use super::commit::Committer;
+use super::commit::{Committer, Patience};
 use super::commit_record::{COMMIT_KEY, CommitRecord};
 use super::engine::{Engine, EngineError};
 use super::postgres::{PostgresEngine, PostgresOptions};
@@ -50,6 +50,8 @@ pub struct StoreOptions {
     pub ballast_bytes: u64,
     /// Commits are refused below this much free space, in bytes.
     pub free_floor_bytes: u64,
+    /// How long whoever writes waits.
+    pub patience: Patience,
 }
 
 impl StoreOptions {
@@ -65,6 +67,7 @@ impl StoreOptions {
             cache_bytes: DEFAULT_CACHE_BYTES,
             ballast_bytes: DEFAULT_BALLAST_BYTES,
             free_floor_bytes: DEFAULT_FREE_FLOOR_BYTES,
+            patience: Patience::default(),
         }
     }
 }
@@ -120,7 +123,7 @@ pub(super) fn open(
     }
     let free_space = embedded.then(|| FreeSpace::new(parent.to_owned(), options.free_floor_bytes));
     let anchor = AnchorWriter::start(options.anchor.clone(), record)?;
-    let committer = Committer::start(Arc::clone(&engine), record, free_space, anchor)?;
+    let committer = Committer::start(Arc::clone(&engine), record, free_space, anchor, options.patience)?;
     let directory = parent.to_owned();
     Ok(Inner {
         committer,

@@ -4,12 +4,13 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::faulty::{Fault, FaultyEngine, broken};
 use super::testing::Home;
 use super::{
-    CommitError, Engine, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MIN_CACHE_BYTES, SledEngine, Store,
-    StoreOptions, Tree, Txn, TxnError,
+    CommitError, Engine, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MIN_CACHE_BYTES, Patience, SledEngine,
+    Store, StoreOptions, Tree, Txn, TxnError,
 };
 
 pub(super) fn options(parent: &Path) -> StoreOptions {
@@ -217,12 +218,21 @@ async fn a_failed_read_poisons_the_store() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_full_queue_answers_busy_and_a_hanging_engine_stalled() {
     let parent = tempfile::tempdir().unwrap();
     let (go, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
-    let store = Store::open_with(&options(parent.path()), |options| {
+    // The engine hangs for as long as it takes all of them to end.
+    let patience = Patience {
+        place: Duration::from_millis(100),
+        answer: Duration::from_millis(500),
+    };
+    let options = StoreOptions {
+        patience,
+        ..options(parent.path())
+    };
+    let store = Store::open_with(&options, |options| {
         let inner: Arc<dyn Engine> = Arc::new(SledEngine::open(&options.directory, options.cache_bytes)?);
         let hook = move |at| {
             if at == Fault::BeforeSync(1) {
@@ -249,7 +259,6 @@ async fn a_full_queue_answers_busy_and_a_hanging_engine_stalled() {
     }
     assert!(busy >= 20 && stalled >= 1024, "{busy} busy, {stalled} stalled");
     go.send(()).unwrap();
-    tokio::time::resume();
     store.close().await;
     assert_eq!(store.get(Tree::Cards, b"k").unwrap(), Some(b"v".to_vec()));
 }
