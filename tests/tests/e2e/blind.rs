@@ -226,7 +226,7 @@ async fn look_until<T>(look: impl Fn() -> Result<T>, wanted: impl Fn(&T) -> bool
     }
 }
 
-fn server_half(vault: &Credentials) -> Result<ServerConfig> {
+pub(crate) fn server_half(vault: &Credentials) -> Result<ServerConfig> {
     let chain = vault.chain()?.into_iter().map(CertificateDer::from).collect();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =

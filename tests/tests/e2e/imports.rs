@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// Kills in the middle of one import.
 const KILLS: u32 = 4;
 
-fn name(prefix: &str) -> Result<String> {
+pub(crate) fn name(prefix: &str) -> Result<String> {
     let mut random = [0; 6];
     let drawn = SystemRandom::new().fill(&mut random);
     drawn.map_err(|_| anyhow::anyhow!("no random numbers"))?;
@@ -30,7 +30,7 @@ fn name(prefix: &str) -> Result<String> {
     Ok(format!("{prefix}-{letters}"))
 }
 
-fn person(external_id: &str) -> Value {
+pub(crate) fn person(external_id: &str) -> Value {
     json!({
         "email": format!("{external_id}@mail.example"),
         "phoneNumber": "+48600000000",
@@ -42,11 +42,11 @@ fn person(external_id: &str) -> Value {
     })
 }
 
-fn file(rows: &[Value]) -> String {
+pub(crate) fn file(rows: &[Value]) -> String {
     rows.iter().map(|row| format!("{row}\n")).collect()
 }
 
-async fn send(partner: &PartnerServer, query: &str, key: &str, body: &str) -> Result<Answer> {
+pub(crate) async fn send(partner: &PartnerServer, query: &str, key: &str, body: &str) -> Result<Answer> {
     let path = format!("/lifecycle/v1/imports?{query}");
     let call = partner.door().call(Method::POST, &path).idempotency_key(key);
     call.body(NDJSON, body.as_bytes().to_vec()).send().await
@@ -57,7 +57,7 @@ async fn import(partner: &PartnerServer, id: u64) -> Result<Answer> {
 }
 
 /// The import at its end.
-async fn ended(partner: &PartnerServer, id: u64) -> Result<Value> {
+pub(crate) async fn ended(partner: &PartnerServer, id: u64) -> Result<Value> {
     let began = Instant::now();
     loop {
         let shown = import(partner, id).await?.expect(200)?.json()?;
@@ -73,7 +73,7 @@ async fn ended(partner: &PartnerServer, id: u64) -> Result<Value> {
     }
 }
 
-async fn rows(partner: &PartnerServer, id: u64, filter: &str) -> Result<Vec<Value>> {
+pub(crate) async fn rows(partner: &PartnerServer, id: u64, filter: &str) -> Result<Vec<Value>> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("/lifecycle/v1/imports/{id}/rows?limit=50{filter}{cursor}");
@@ -350,7 +350,7 @@ async fn killed(mut pair: Pair) -> Result<()> {
 }
 
 /// The nonce of a session for the cards of an import.
-async fn session(partner: &PartnerServer, import: &str, rows: u32) -> Result<String> {
+pub(crate) async fn session(partner: &PartnerServer, import: &str, rows: u32) -> Result<String> {
     let body = json!({ "import": import, "rows": rows });
     let opened = partner.post("/lifecycle/v1/imports/sessions", &body).await?;
     let opened = opened.expect(201)?;
@@ -365,7 +365,7 @@ async fn signed(pair: &Pair, import: &str, row: &str, nonce: &str) -> Result<Val
     Ok(json!({ "payload": row.payload, "holderProof": row.holder_proof }))
 }
 
-async fn masked(partner: &PartnerServer, user: u64) -> Result<Vec<Value>> {
+pub(crate) async fn masked(partner: &PartnerServer, user: u64) -> Result<Vec<Value>> {
     let prefix = PartnerServer::prefix(user);
     let listed = partner.cards(&prefix).list().await?.expect(200)?.json()?;
     Ok(listed["items"].as_array().cloned().unwrap_or_default())

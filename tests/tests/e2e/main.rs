@@ -20,6 +20,7 @@ mod erasure;
 mod gateways;
 mod idempotency;
 mod imports;
+mod in_flight;
 mod jwe_abuse;
 mod kyc;
 mod kyc_providers;

@@ -20,10 +20,10 @@ use crate::pair::{Pair, engines, finished, on_each_engine, run, scratch, vault_d
 /// Of no program's range.
 pub(crate) const FOREIGN_BIN: &str = "999999";
 /// Of the demo's program.
-const OWN_BIN: &str = "999900";
+pub(crate) const OWN_BIN: &str = "999900";
 /// Of the other partner's program.
-const OTHERS_BIN: &str = "999901";
-const EXP: &str = "2031-05-31";
+pub(crate) const OTHERS_BIN: &str = "999901";
+pub(crate) const EXP: &str = "2031-05-31";
 /// How long a request that a kill interrupted may take to be finished by retries.
 const PATIENCE: Duration = Duration::from_secs(90);
 

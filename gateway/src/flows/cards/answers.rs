@@ -1,6 +1,7 @@
 //! The bodies of card answers, made once and filed as they are sent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use shared::ids::CardToken;
 
 use crate::domain::card::{Card, CardRules, MaskedCard};
 use crate::domain::lock::Party;
@@ -16,6 +17,25 @@ const NO_CONTENT: u16 = 204;
 #[derive(Serialize)]
 struct Sealed<'a> {
     payload: &'a str,
+}
+
+/// A card that a row of a mass import brought in, as the row's result tells of it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BroughtCard {
+    card_id: i64,
+    token: CardToken,
+}
+
+impl BroughtCard {
+    /// Reads what the work on a row came to.
+    ///
+    /// # Errors
+    /// It is another work's.
+    pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| Error::internal("the work on a row came to another end"))
+    }
 }
 
 /// What the vault says of a sealed answer, passed on as headers.
@@ -44,6 +64,15 @@ pub(super) fn sealed(payload: &str, word: VaultsWord) -> Result<Answer, Error> {
 /// 200 with the masked card.
 pub(super) fn masked(card: &Card, viewer: Party, rules: CardRules) -> Result<Answer, Error> {
     with_body(OK, None, &MaskedCard::of(card, viewer, rules))
+}
+
+/// 200 with which card it is.
+pub(super) fn brought(card: &Card) -> Result<Answer, Error> {
+    let brought = BroughtCard {
+        card_id: card.id.0,
+        token: card.token.clone(),
+    };
+    with_body(OK, None, &brought)
 }
 
 /// 204.

@@ -7,7 +7,7 @@
 use shared::expiry::Expiry;
 use shared::vault_api::cards::{IssuedCard, SealedAnswer};
 use shared::vault_api::plastic::OrderedCard;
-use shared::vault_api::tokens::TokenisedCard;
+use shared::vault_api::tokens::{TokenisedCard, TokenisedRow};
 
 use super::{answers, effect, plastic, tokenise};
 use crate::clients::vault::{Refusal, VaultError};
@@ -56,6 +56,10 @@ enum Done {
     Tokenised {
         card: (NewCard, Standing),
         done: TokenisedCard,
+    },
+    RowTokenised {
+        card: NewCard,
+        done: TokenisedRow,
     },
     Printed(SealedAnswer),
     Locked(Lock),
@@ -119,6 +123,11 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
             let done = tokenise::ask_vault(services, work, task).await?;
             Ok(Done::Tokenised { card, done })
         }
+        Task::BringRow(task) => {
+            let card = task.card(work.card)?;
+            let done = vault.tokenise_row(key, task.holder(), task.call()).await?;
+            Ok(Done::RowTokenised { card, done })
+        }
         Task::Print(print) => Ok(Done::Printed(vault.print(key, &print.card, &print.call).await?)),
         Task::Lock(lock) => {
             let placed = lock.lock()?;
@@ -178,6 +187,7 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
         Done::Ordered { card, ordered } => plastic::ordered(services, &mut tx, card, ordered).await?,
         Done::Printed(sealed) => plastic::printed(services, &mut tx, work.card, sealed).await?,
         Done::Tokenised { card, done } => tokenise::tokenised(services, &mut tx, card, done).await?,
+        Done::RowTokenised { card, done } => tokenise::row_tokenised(services, &mut tx, card, done).await?,
         Done::Locked(lock) => effect::locked(services, &mut tx, ours, work, lock).await?,
         Done::Removed => effect::removed(services, &mut tx, work.card).await?,
         Done::Renewed { old, new } => effect::renewed(services, &mut tx, work.card, (old, new)).await?,

@@ -3,14 +3,14 @@
 //! cannot judge is the vault's alone: signature and payload.
 
 use shared::ids::IdempotencyKey;
+use shared::vault_api::tokens::TokeniseRow;
 use shared::vault_api::{Actor, Channel};
 
 use super::{CardPart, Owner, failure_of, kept};
-use crate::domain::card::Card;
 use crate::domain::person::ExternalId;
 use crate::domain::user::{User, UserId};
 use crate::error::{Code, Error};
-use crate::flows::cards::tokenise;
+use crate::flows::cards::tokenise::{self, BroughtCard};
 use crate::services::Services;
 use crate::store::import_rows::{self, Failure, WorkRow};
 use crate::store::imports::Import;
@@ -68,9 +68,7 @@ pub(super) async fn bring(
         Some(user) => {
             for (number, card) in (1..).zip(cards) {
                 match one(services, import, user, (line, number), card).await {
-                    Ok(card) => brought.push(serde_json::json!({
-                        "cardId": card.id.0, "token": card.token.as_str(),
-                    })),
+                    Ok(card) => brought.push(card),
                     Err(error) if is_worth_another_try(&error) => return Err(error),
                     Err(error) => {
                         failed.get_or_insert_with(|| within(failure_of(&error), number, cards.len()));
@@ -79,7 +77,8 @@ pub(super) async fn bring(
             }
         }
     }
-    let told = serde_json::Value::Array(brought).to_string();
+    let told = serde_json::to_string(&brought);
+    let told = told.map_err(|_| Error::internal("what a row brought cannot be written"))?;
     let place = (import.id, line);
     let mut tx = services.db.begin().await?;
     match failed {
@@ -97,30 +96,32 @@ async fn one(
     user: &User,
     (line, number): (i64, u32),
     card: &CardPart,
-) -> Result<Card, Error> {
+) -> Result<BroughtCard, Error> {
     let name = import
         .name
         .as_deref()
         .ok_or_else(|| Error::internal("an import with cards has no name"))?;
-    let row = row_name(name, import.kind.names_rows_by_line_alone(), line, number);
     let vault_key: IdempotencyKey = format!("import-{}-{line}-{number}", import.id.0)
         .parse()
         .map_err(|_| Error::internal("numbers make no idempotency key"))?;
-    let row = tokenise::CardRow {
-        user,
-        balance: card.balance,
-        name: card.name.clone(),
-        import: name,
-        row: &row,
-        payload: &card.payload,
-        holder_proof: &card.holder_proof,
-        vault_key: &vault_key,
+    let call = TokeniseRow {
+        import: name.to_owned(),
+        row: row_name(name, import.kind.names_rows_by_line_alone(), line, number),
+        payload: card.payload.as_str().to_owned(),
+        holder_proof: card.holder_proof.clone(),
         actor: Actor {
             channel: Channel::Lifecycle,
             subject: Some(format!("partner:{}", import.partner)),
             device: None,
             trace_id: import.trace.clone(),
         },
+    };
+    let row = tokenise::CardRow {
+        user,
+        balance: card.balance,
+        name: card.name.clone(),
+        vault_key,
+        call,
     };
     tokenise::row(services, row).await
 }

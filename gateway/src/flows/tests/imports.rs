@@ -1,4 +1,4 @@
-//! Mass imports while the vault is away: dry runs need none, real ones wait and lose nothing.
+//! Mass imports of users while the vault is away: dry runs need none, real ones wait and lose nothing.
 
 use super::*;
 use crate::domain::import::{ImportId, ImportKind, ImportStatus, RowStatus};
@@ -53,12 +53,12 @@ async fn received(
     Ok((answer, id))
 }
 
-async fn results(services: &Services, id: ImportId) -> Vec<RowResult> {
+pub(super) async fn results(services: &Services, id: ImportId) -> Vec<RowResult> {
     let mut read = services.db.read().await.unwrap();
     import_rows::list(&mut read, id, None, 0, 1_000).await.unwrap()
 }
 
-async fn count(services: &Services, statement: &'static str) -> i64 {
+pub(super) async fn count(services: &Services, statement: &'static str) -> i64 {
     let mut read = services.db.read().await.unwrap();
     let row = sqlx::query(statement).fetch_one(&mut *read).await.unwrap();
     sqlx::Row::get(&row, 0)

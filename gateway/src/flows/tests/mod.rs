@@ -3,6 +3,7 @@
 mod balances;
 mod documents;
 mod identity;
+mod import_cards;
 mod imports;
 mod removal;
 mod standing;

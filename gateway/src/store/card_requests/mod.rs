@@ -2,24 +2,23 @@
 //! the proof, which is good once) until it has answered, struck off in the transaction of its effect. So a crash between
 //! the two neither loses nor doubles anything.
 
+mod new_cards;
 mod tokenise;
 
 use serde::{Deserialize, Serialize};
-use shared::ids::{CardToken, HolderToken, IdempotencyKey};
-use shared::vault_api::cards::{CardOperation, IssueCard, LockFinally, PrintCard, RenewCard};
-use shared::vault_api::plastic::OrderCard;
+use shared::ids::{CardToken, IdempotencyKey};
+use shared::vault_api::cards::{CardOperation, LockFinally, PrintCard, RenewCard};
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
-pub use self::tokenise::{Tokenise, brought_in};
+pub use self::new_cards::{Issue, Order};
+pub use self::tokenise::{BringRow, Tokenise, brought_in};
 use super::audit::Stamp;
-use super::card_creations::CreationId;
 use super::row::{get, parse};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::balance::BalanceId;
-use crate::domain::card::{CardId, CardName, NewCard};
+use crate::domain::card::CardId;
 use crate::domain::lock::{Lock, LockCode, Party};
-use crate::domain::user::UserId;
 
 /// How long the request itself has to bring its work to an end before the job takes over, and between tries of the job.
 /// Longer than all time limits of a request together.
@@ -57,6 +56,8 @@ pub enum Task {
     Order(Order),
     /// Bring an existing card in.
     Tokenise(Tokenise),
+    /// Bring in the card of a row of a mass import.
+    BringRow(BringRow),
     /// Order plastic of a virtual card.
     Print(Print),
     /// Lock a card for good.
@@ -84,6 +85,7 @@ impl Task {
             Self::Issue(issue) => Some(BalanceId(issue.balance)),
             Self::Order(order) => Some(BalanceId(order.balance)),
             Self::Tokenise(tokenise) => Some(tokenise.balance()),
+            Self::BringRow(row) => Some(row.balance()),
             Self::Print(_) | Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {
                 None
             }
@@ -102,139 +104,9 @@ impl Task {
             }
             Self::Tokenise(task) => task.call.holder_proof = Some(proof.holder_proof),
             Self::Print(print) => print.call.holder_proof = Some(proof.holder_proof),
-            Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {}
+            Self::BringRow(_) | Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {
+            }
         }
-    }
-}
-
-/// Issue a virtual card.
-#[derive(Serialize, Deserialize)]
-pub struct Issue {
-    holder: HolderToken,
-    user: i64,
-    balance: i64,
-    name: Option<String>,
-    asked_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    replaces: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    creation: Option<i64>,
-    call: IssueCard,
-}
-
-impl Issue {
-    /// Issuing `card` to `holder` by `call`.
-    #[must_use]
-    pub fn new(holder: HolderToken, card: &NewCard, call: IssueCard) -> Self {
-        Self {
-            holder,
-            user: card.user.0,
-            balance: card.balance.0,
-            name: card.name.as_ref().map(|name| name.as_str().to_owned()),
-            asked_at: millis(card.created_at),
-            replaces: card.replaces.map(|card| card.0),
-            creation: None,
-            call,
-        }
-    }
-
-    /// The same, for a request that was answered before the vault is asked.
-    #[must_use]
-    pub const fn answered_before(mut self, creation: CreationId) -> Self {
-        self.creation = Some(creation.0);
-        self
-    }
-
-    /// Which request was answered before the vault is asked, if one was.
-    #[must_use]
-    pub fn creation(&self) -> Option<CreationId> {
-        self.creation.map(CreationId)
-    }
-
-    /// Whose card it will be, in the vault's words.
-    #[must_use]
-    pub const fn holder(&self) -> &HolderToken {
-        &self.holder
-    }
-
-    /// What the vault is asked.
-    #[must_use]
-    pub const fn call(&self) -> &IssueCard {
-        &self.call
-    }
-
-    /// The card to be, under the number that was set aside for it.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn card(&self, id: CardId) -> Result<NewCard, StoreError> {
-        let name = self.name.as_deref().map(CardName::parse).transpose();
-        Ok(NewCard {
-            id,
-            user: UserId(self.user),
-            balance: BalanceId(self.balance),
-            name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
-            created_at: instant(self.asked_at)?,
-            replaces: self.replaces.map(CardId),
-        })
-    }
-}
-
-/// Order a physical card. Name and address are in the call, sealed to the vault.
-#[derive(Serialize, Deserialize)]
-pub struct Order {
-    holder: HolderToken,
-    user: i64,
-    balance: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    asked_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    replaces: Option<i64>,
-    call: OrderCard,
-}
-
-impl Order {
-    /// Ordering `card` for `holder` by `call`.
-    #[must_use]
-    pub fn new(holder: HolderToken, card: &NewCard, call: OrderCard) -> Self {
-        Self {
-            holder,
-            user: card.user.0,
-            balance: card.balance.0,
-            name: card.name.as_ref().map(|name| name.as_str().to_owned()),
-            asked_at: millis(card.created_at),
-            replaces: card.replaces.map(|card| card.0),
-            call,
-        }
-    }
-
-    /// Whose card it will be, in the vault's words.
-    #[must_use]
-    pub const fn holder(&self) -> &HolderToken {
-        &self.holder
-    }
-
-    /// What the vault is asked.
-    #[must_use]
-    pub const fn call(&self) -> &OrderCard {
-        &self.call
-    }
-
-    /// The card to be, under the number that was set aside for it.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`].
-    pub fn card(&self, id: CardId) -> Result<NewCard, StoreError> {
-        let name = self.name.as_deref().map(CardName::parse).transpose();
-        Ok(NewCard {
-            id,
-            user: UserId(self.user),
-            balance: BalanceId(self.balance),
-            name: name.map_err(|_| StoreError::Corrupt("task.name"))?,
-            created_at: instant(self.asked_at)?,
-            replaces: self.replaces.map(CardId),
-        })
     }
 }
 
@@ -418,6 +290,26 @@ pub async fn resume(
             .await?;
     }
     Ok(Some(work))
+}
+
+/// What an earlier try had begun under this key, which is its own: from now on it is this try's, and the job keeps off it for
+/// another while.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn resume_under(
+    tx: &mut Tx,
+    vault_key: &IdempotencyKey,
+    now: OffsetDateTime,
+) -> Result<Option<CardRequest>, StoreError> {
+    sqlx::query("UPDATE card_requests SET next_try_at = $2 WHERE vault_key = $1 RETURNING *")
+        .bind(vault_key.as_str())
+        .bind(millis(now + PATIENCE))
+        .fetch_optional(&mut **tx)
+        .await?
+        .as_ref()
+        .map(of_row)
+        .transpose()
 }
 
 /// Sets the job's next try.

@@ -1,6 +1,9 @@
+use shared::ids::HolderToken;
+use shared::vault_api::cards::IssueCard;
 use shared::vault_api::{Actor, Channel};
 
 use super::*;
+use crate::domain::card::NewCard;
 use crate::store::balances;
 use crate::store::cards::tests::{a_card, user_with_balance};
 use crate::store::tests::{NOON, databases};

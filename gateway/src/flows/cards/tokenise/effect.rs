@@ -1,7 +1,7 @@
 //! Carrying out what was written down: the vault is asked, and the card filed with the client's answer.
 
 use shared::ids::CardToken;
-use shared::vault_api::tokens::{Tokenised, TokenisedCard};
+use shared::vault_api::tokens::{Tokenised, TokenisedCard, TokenisedRow};
 
 use super::super::answers::{self, VaultsWord};
 use super::super::{rules_of, tell};
@@ -11,7 +11,7 @@ use crate::domain::lock::Party;
 use crate::error::Error;
 use crate::flows::cards::carry_out::Failed;
 use crate::services::Services;
-use crate::store::card_requests::{CardRequest, Tokenise};
+use crate::store::card_requests::{CardRequest, Tokenise, brought_in};
 use crate::store::idempotency::Answer;
 use crate::store::{StoreError, Tx, cards, users};
 
@@ -71,8 +71,24 @@ pub(in crate::flows::cards) async fn tokenised(
     Ok(answers::sealed_created(&done.payload, word))
 }
 
+/// Files the card of a row of a mass import, unless it is there, and tells which it is.
+pub(in crate::flows::cards) async fn row_tokenised(
+    services: &Services,
+    tx: &mut Tx,
+    card: NewCard,
+    done: TokenisedRow,
+) -> Result<Result<Answer, Error>, Error> {
+    if let Some(known) = cards::find_by_token(tx, &done.card).await? {
+        return Ok(answers::brought(&known));
+    }
+    let mut filed = card.issued(done.card, done.masked_card_no, done.exp);
+    filed.standing = brought_in(done.kind, done.foreign);
+    file(services, tx, &filed).await?;
+    Ok(answers::brought(&filed))
+}
+
 /// Files a card that was brought in, with the event that tells of it.
-pub(super) async fn file(services: &Services, tx: &mut Tx, card: &Card) -> Result<(), Error> {
+async fn file(services: &Services, tx: &mut Tx, card: &Card) -> Result<(), Error> {
     cards::insert(tx, card).await?;
     let user = users::find_even_removed(tx, card.user)
         .await?

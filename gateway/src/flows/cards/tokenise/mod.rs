@@ -14,8 +14,9 @@ use shared::vault_api::PublicMembers;
 use shared::vault_api::cards::Recipient;
 use shared::vault_api::tokens::{OpenTokenisePayload, TokeniseCard, TokenisePayload};
 
-pub(super) use self::effect::{ask_vault, tokenised};
+pub(super) use self::effect::{ask_vault, row_tokenised, tokenised};
 pub use self::row::{CardRow, row, session};
+pub use super::answers::BroughtCard;
 use super::carry_out::{carry_out, go_on};
 use super::{CardCaller, ask};
 use crate::domain::balance::{BalanceId, BalanceState};
@@ -198,7 +199,9 @@ pub async fn place(
     match users::find_for_update(tx, user).await? {
         Some(user) if !user.may_get_more() => return Ok(Err(Code::UserLocked)),
         Some(user) if user.kyc == KycStatus::Accepted => {}
-        Some(_) | None => return Ok(Err(Code::KycRequired)),
+        Some(_) => return Ok(Err(Code::KycRequired)),
+        // Removed meanwhile.
+        None => return Ok(Err(Code::NotFound)),
     }
     let all = balances::list(tx, user, 0, MOST_BALANCES).await?;
     let in_use = |state| state == BalanceState::Active;

@@ -1,21 +1,22 @@
-//! Card rows of a mass import. The vault spends each row once, with its answer; here the card is filed once. So a job
-//! repeats a row after whatever crash, in the same words, and nothing is there twice.
+//! Card rows of a mass import. A row is written down before the vault is asked, like every card that is being made: whatever
+//! becomes of its user or its balance meanwhile, and whatever crashes, what the vault has done is filed here, so that it is
+//! erased with its user. The vault spends each row once, with its answer.
 
 use shared::ids::IdempotencyKey;
-use shared::jwe::CompactJwe;
 use shared::mtls::identity::Name;
 use shared::vault_api::Actor;
-use shared::vault_api::tokens::{ImportSession, OpenImportSession, TokeniseRow, TokenisedRow};
+use shared::vault_api::tokens::{ImportSession, OpenImportSession, TokeniseRow};
 
-use super::effect::file;
-use super::place;
+use super::super::carry_out::{carry_out, go_on};
+use super::{BroughtCard, place};
 use crate::domain::balance::BalanceId;
-use crate::domain::card::{Card, CardId, CardName, NewCard};
+use crate::domain::card::{CardId, CardName, NewCard};
 use crate::domain::user::User;
 use crate::error::Error;
+use crate::flows::attempt::Attempt;
 use crate::services::Services;
-use crate::store::card_requests::brought_in;
-use crate::store::{Sequence, cards};
+use crate::store::Sequence;
+use crate::store::card_requests::{self, BringRow, Task};
 
 /// Opens a session for the card rows of an import: the nonce that the partner signs for each of them. A retry opens another;
 /// none grants anything without the partner's signatures.
@@ -39,7 +40,7 @@ pub async fn session(
     Ok(services.vault.open_import_session(&key, &request).await?)
 }
 
-/// A row, as the partner signed it.
+/// A row that brings a card in.
 pub struct CardRow<'a> {
     /// Whose card it is to be.
     pub user: &'a User,
@@ -47,71 +48,42 @@ pub struct CardRow<'a> {
     pub balance: Option<BalanceId>,
     /// What the card is to be called.
     pub name: Option<CardName>,
-    /// The partner's name of the import, as its session was opened for it.
-    pub import: &'a str,
-    /// The row's name, `{import}:{row}`: what the proof's `card` says.
-    pub row: &'a str,
-    /// `{cardNo, exp, cvv?, type?}`, sealed to the vault.
-    pub payload: &'a CompactJwe,
-    /// The partner's signature, by the session's nonce.
-    pub holder_proof: &'a str,
-    /// The key under which the vault is asked, and asked again.
-    pub vault_key: &'a IdempotencyKey,
-    /// What the vault is told of the caller.
-    pub actor: Actor,
+    /// The key under which the vault is asked, and asked again: the row's own.
+    pub vault_key: IdempotencyKey,
+    /// What the vault is asked, as the partner signed it.
+    pub call: TokeniseRow,
 }
 
-/// Tokenises the card of one row and files it; the card that is there, where that was done before.
+/// Tokenises the card of one row and files it; goes on with it, where that was begun before.
 ///
 /// # Errors
-/// `USER_LOCKED`, `KYC_REQUIRED`, `BALANCE_REQUIRED`, `NOT_FOUND`; the proof's, the payload's, `CARD_NOT_ACCEPTED`,
+/// `NOT_FOUND`, `USER_LOCKED`, `KYC_REQUIRED`, `BALANCE_REQUIRED`; the proof's, the payload's, `CARD_NOT_ACCEPTED`,
 /// `CARD_ALREADY_TOKENISED`, `CARD_REMOVED`, `IMPORT_ROWS_USED_UP`: the row's end. `TOO_MANY_REQUESTS` and 503: worth another
 /// try.
-pub async fn row(services: &Services, row: CardRow<'_>) -> Result<Card, Error> {
+pub async fn row(services: &Services, row: CardRow<'_>) -> Result<BroughtCard, Error> {
+    let now = services.now();
     let mut tx = services.db.begin().await?;
-    let placed = place(&mut tx, row.user.id, row.balance).await?;
-    tx.commit().await?;
-    let balance = placed?;
-    let request = TokeniseRow {
-        import: row.import.to_owned(),
-        row: row.row.to_owned(),
-        payload: row.payload.as_str().to_owned(),
-        holder_proof: row.holder_proof.to_owned(),
-        actor: row.actor.clone(),
-    };
-    let done = services
-        .vault
-        .tokenise_row(row.vault_key, &row.user.holder, &request)
-        .await?;
-    let mut tx = services.db.begin().await?;
-    let card = match cards::find_by_token(&mut tx, &done.card).await? {
-        Some(card) => card,
-        None => {
-            let id = CardId(tx.next_number(Sequence::Cards).await?);
-            let card = brought(services, &row, (id, balance), done);
-            file(services, &mut tx, &card).await?;
-            card
+    if let Some(work) = card_requests::resume_under(&mut tx, &row.vault_key, now).await? {
+        tx.commit().await?;
+        return BroughtCard::read(&go_on(services, &work).await?);
+    }
+    let balance = match place(&mut tx, row.user.id, row.balance).await? {
+        Ok(balance) => balance,
+        Err(code) => {
+            tx.commit().await?;
+            return Err(code.into());
         }
     };
-    tx.commit().await?;
-    Ok(card)
-}
-
-fn brought(
-    services: &Services,
-    row: &CardRow<'_>,
-    (id, balance): (CardId, BalanceId),
-    done: TokenisedRow,
-) -> Card {
-    let new = NewCard {
-        id,
+    let card = NewCard {
+        id: CardId(tx.next_number(Sequence::Cards).await?),
         user: row.user.id,
         balance,
-        name: row.name.clone(),
-        created_at: services.now(),
+        name: row.name,
+        created_at: now,
         replaces: None,
     };
-    let mut card = new.issued(done.card, done.masked_card_no, done.exp);
-    card.standing = brought_in(done.kind, done.foreign);
-    card
+    let task = Task::BringRow(BringRow::new(row.user.holder.clone(), &card, row.call));
+    let work = card_requests::begin(&mut tx, card.id, None, row.vault_key, task, None, now).await?;
+    tx.commit().await?;
+    BroughtCard::read(&carry_out(services, &work, Attempt::First).await?)
 }
