@@ -240,7 +240,8 @@ fn charges(event: &Event, registers: &Registers) -> Vec<Charge> {
         }];
     }
     let program = event.program.as_ref().and_then(|name| registers.program(name));
-    let looked_up = event.operation == Operation::Tokenise && event.outcome == Outcome::NoMatch;
+    let looks_up = matches!(event.operation, Operation::Tokenise | Operation::JudgeRow);
+    let looked_up = looks_up && event.outcome == Outcome::NoMatch;
     let counts = event.outcome == Outcome::Done || looked_up;
     let Some(program) = program.filter(|_| counts) else {
         return Vec::new();
@@ -264,12 +265,13 @@ fn meters(event: &Event, program: &Arc<Rules>) -> Vec<Meter> {
             meters.push(Meter::HolderIssues(holder.clone()))
         }
         (Operation::EnrolKey, Some(holder), _) => meters.push(Meter::HolderEnrolments(holder.clone())),
-        // Whatever the look-up found: it is what a guesser would ask for.
-        (Operation::Tokenise, Some(holder), _) => meters.extend([
-            Meter::HolderTokenise(holder.clone()),
-            Meter::PartnerTokenise(program.program().partner.clone()),
-            Meter::GatewayTokenise(gateway()),
-        ]),
+        // Whatever the look-up found, and whether a card comes of it or not: it is what a guesser would ask for. A dry run
+        // has no holder for a user who is not there yet; the real one makes a new holder, who has used up nothing.
+        (Operation::Tokenise | Operation::JudgeRow, holder, _) => {
+            meters.extend(holder.clone().map(Meter::HolderTokenise));
+            meters.push(Meter::PartnerTokenise(program.program().partner.clone()));
+            meters.push(Meter::GatewayTokenise(gateway()));
+        }
         (Operation::SetPin, _, Some(card)) => meters.push(Meter::CardPinSets(card.clone())),
         // What retention closes, nobody asked for.
         (Operation::Erase, _, _) if event.caller.is_some() => {

@@ -33,6 +33,8 @@ pub const APPROVALS: &str = "/v1/approvals";
 pub const HOLDERS: &str = "/v1/holders";
 /// `POST`, gateway: a nonce under which a partner signs for the card rows of a mass import.
 pub const IMPORT_SESSIONS: &str = "/v1/import-sessions";
+/// `POST`, gateway: judge a row of a mass import without tokenising its card.
+pub const ROW_VERDICTS: &str = "/v1/row-verdicts";
 /// `POST`, processors: does this CVV belong to this PAN?
 pub const VERIFY_CVV: &str = "/v1/processor/cvv/verify";
 /// `POST`, processors: does this PIN belong to this PAN?

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::Actor;
 use super::cards::Recipient;
 use crate::expiry::Expiry;
-use crate::ids::{CardToken, IdempotencyKey, Nonce};
+use crate::ids::{CardToken, HolderToken, IdempotencyKey, Nonce, ProgramName};
 use crate::masked::MaskedPan;
 use crate::mtls::identity::Name;
 use crate::public_key::PublicKey;
@@ -176,5 +176,34 @@ pub struct TokenisedRow {
     /// Whether the holder had this card before.
     pub held: bool,
     /// The index of the event in the audit log under which the row was tokenised first.
+    pub audit_index: u64,
+}
+
+/// Judge one row of a mass import as tokenising it would, for a dry run: nothing is written but the event, and the row stays
+/// to be tokenised under the same signature. Looked up and counted like a row that is tokenised.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JudgeRow {
+    /// Whose card it would be.
+    pub owner: RowOwner,
+    /// The row, as it would be tokenised.
+    pub row: TokeniseRow,
+}
+
+/// Whose the card of a row would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RowOwner {
+    /// A holder's.
+    Holder(HolderToken),
+    /// That of a holder of this program who is not there yet: of a user whom a dry run does not make.
+    Program(ProgramName),
+}
+
+/// Answer (200) to [`JudgeRow`]: the row would be tokenised. What a card in it is, is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JudgedRow {
+    /// The index of the event in the audit log.
     pub audit_index: u64,
 }

@@ -38,6 +38,8 @@ pub enum Operation {
     Issue,
     /// A card that existed already was brought in: it got a token, was found to have one, or (no match) may have none.
     Tokenise,
+    /// A row of an import was judged for a dry run, as tokenising it would: its number was looked up, and nothing done.
+    JudgeRow,
     /// Full card data was sealed to the holder.
     Reveal,
     /// A new CVV was sealed to the holder.

@@ -187,6 +187,7 @@ fn of_existing_cards() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/token-payload", || web::post().to(tokens::open_payload), "Open the payload of a request to tokenise a card"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/tokens", || web::post().to(tokens::tokenise), "A token for a card that exists already"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/row-tokens", || web::post().to(tokens::row), "A token for the card in a row of a mass import"),
+        door::<ForGateway>(Method::POST, paths::ROW_VERDICTS, || web::post().to(tokens::judge_row), "Judge a row of a mass import without tokenising its card"),
         door::<ForGateway>(Method::POST, paths::IMPORT_SESSIONS, || web::post().to(tokens::session), "A nonce for the card rows of a mass import"),
     ]
 }

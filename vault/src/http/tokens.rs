@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use shared::vault_api::tokens::{
-    ImportSession, OpenImportSession, OpenTokenisePayload, TokeniseCard, TokenisePayload, TokeniseRow,
-    Tokenised, TokenisedRow,
+    ImportSession, JudgeRow, JudgedRow, OpenImportSession, OpenTokenisePayload, RowOwner, TokeniseCard,
+    TokenisePayload, TokeniseRow, Tokenised, TokenisedRow,
 };
 
 use super::call::{Call, ForGateway};
@@ -44,6 +44,23 @@ pub(super) async fn row(mut call: Call<ForGateway>) -> HttpResponse {
         let (event, holder) = holder_event(call, Operation::Tokenise, &request.actor)?;
         let vault = &call.vault;
         let flow = async |event| tokenise::tokenise_row(vault, event, holder, request).await;
+        // What the look-up found was written down by the flow.
+        vault.audited(event, flow).await?
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn judge_row(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<JudgedRow, Error> {
+        let request: JudgeRow = call.json().await?;
+        let mut event = call.event(Operation::JudgeRow, Some(&request.row.actor))?;
+        match &request.owner {
+            RowOwner::Holder(holder) => event.holder = Some(holder.clone()),
+            RowOwner::Program(program) => event.program = Some(program.clone()),
+        }
+        let vault = &call.vault;
+        let flow = async |event| tokenise::judge_row(vault, event, request).await;
         // What the look-up found was written down by the flow.
         vault.audited(event, flow).await?
     }

@@ -1,6 +1,6 @@
 //! The look-up behind a card that is brought in: within the partner's own reach, told of the holder's own cards alone.
 
-use shared::ids::CardToken;
+use shared::ids::{CardToken, HolderToken};
 use shared::vault_api::tokens::CardKind;
 
 use super::payload::Wish;
@@ -23,13 +23,14 @@ pub(super) enum Found {
     Refused(Error),
 }
 
-/// What the number leads to for this holder's partner.
+/// What the number leads to for the program's partner, where it is to be the card of `holder`; of a holder to be there is no
+/// token, and no card yet.
 ///
 /// # Errors
 /// The store cannot be read.
 pub(super) fn look(
     vault: &OpenVault,
-    holder: &Holder,
+    holder: Option<&HolderToken>,
     program: &Rules,
     brought: &Brought,
 ) -> Result<Found, Error> {
@@ -48,7 +49,13 @@ pub(super) fn look(
     Ok(Found::Free)
 }
 
-fn judge(vault: &OpenVault, holder: &Holder, program: &Rules, brought: &Brought, card: Card) -> Found {
+fn judge(
+    vault: &OpenVault,
+    holder: Option<&HolderToken>,
+    program: &Rules,
+    brought: &Brought,
+    card: Card,
+) -> Found {
     let registers = vault.registers();
     let partner = registers
         .program(&card.program)
@@ -58,7 +65,7 @@ fn judge(vault: &OpenVault, holder: &Holder, program: &Rules, brought: &Brought,
         return Found::Refused(Error::CardNotAccepted("the number is of another partner's card"));
     }
     let known = |why: &'static str| Found::Refused(Error::conflict("CARD_ALREADY_TOKENISED", why));
-    if card.holder != holder.token {
+    if Some(&card.holder) != holder {
         return known("The card is known already, and not as this one.");
     }
     match card.standing {

@@ -8,6 +8,7 @@ mod look;
 mod payload;
 mod row;
 pub mod session;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use shared::vault_api::tokens::{
 use self::look::{Found, look, seal_new};
 use self::payload::{Wish, read};
 pub use self::row::tokenise_row;
+pub use self::verdict::judge_row;
 use super::answer::Answer;
 use super::prove::{Claim, Permit, Proven, invalid};
 use crate::audit::event::{Assurance, Event, Operation, Outcome};
@@ -135,7 +137,7 @@ pub async fn tokenise(
     event.assurance = Some(proven.assurance().clone());
     // Before anything is looked up: else the budget's refusal would come too late to keep a secret.
     vault.permits(&event)?;
-    match look(vault, &holder, &program, &wish.brought)? {
+    match look(vault, Some(&holder.token), &program, &wish.brought)? {
         // The proof is kept for the second call, which names the card.
         Found::Held(card) if request.held.is_none() => {
             event.card = Some(card.clone());
@@ -201,7 +203,8 @@ struct Bringing<'a> {
 impl Bringing<'_> {
     /// Once, over what is stored by now.
     async fn place(&self, event: Event) -> Result<TokenisedCard, Error> {
-        let found = look(self.vault, self.holder, self.program, &self.wish.brought)?;
+        let holder = Some(&self.holder.token);
+        let found = look(self.vault, holder, self.program, &self.wish.brought)?;
         match (found, &self.request.held) {
             (Found::Free, None) => self.write(event).await,
             (Found::Held(card), Some(held)) if card == *held => self.show(event, &card).await,

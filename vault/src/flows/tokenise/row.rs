@@ -42,16 +42,10 @@ pub async fn tokenise_row(
     if let Some(answer) = replay(vault, &session, &request, &event).await? {
         return Ok(Ok(answer));
     }
-    let plain = vault.open_payload(&request.payload).await?;
-    let wish = read(vault, &program, &plain)?;
-    if wish.balance_id.is_some() || wish.name.is_some() {
-        return Err(Error::InvalidPayload(
-            "a row names balance and card beside its payload".into(),
-        ));
-    }
+    let wish = open(vault, &program, &request).await?;
     // Before anything is looked up: else the budget's refusal would come too late to keep a secret.
     vault.permits(&event)?;
-    if let Found::Refused(refusal) = look(vault, &holder, &program, &wish.brought)? {
+    if let Found::Refused(refusal) = look(vault, Some(&holder.token), &program, &wish.brought)? {
         event.outcome = Outcome::NoMatch;
         event.note = Some(format!("row {}: {refusal}", request.row));
         vault.commit(event, move |tx, _| session.count(tx)).await?;
@@ -72,8 +66,24 @@ pub async fn tokenise_row(
     vault.attempt(None, attempt).await.map(Ok)
 }
 
+/// What the payload of a row wishes.
+pub(super) async fn open(
+    vault: &Arc<OpenVault>,
+    program: &Rules,
+    request: &TokeniseRow,
+) -> Result<Wish, Error> {
+    let plain = vault.open_payload(&request.payload).await?;
+    let wish = read(vault, program, &plain)?;
+    if wish.balance_id.is_some() || wish.name.is_some() {
+        return Err(Error::InvalidPayload(
+            "a row names balance and card beside its payload".into(),
+        ));
+    }
+    Ok(wish)
+}
+
 /// The partner's signature under this row, and the session that its nonce opens.
-fn judge(
+pub(super) fn judge(
     vault: &OpenVault,
     program: &Rules,
     request: &TokeniseRow,
@@ -122,6 +132,20 @@ fn fits(signed: &SignedByPartner, session: &Session, request: &TokeniseRow, now:
     Ok(())
 }
 
+/// The answer that the row was given before, if it was spent.
+pub(super) fn spent(
+    vault: &OpenVault,
+    session: &Session,
+    request: &TokeniseRow,
+) -> Result<Option<TokenisedRow>, Error> {
+    match session.row(vault, &request.row)? {
+        Some(done) if done.payload != BodyHash::of(&request.payload) => {
+            Err(invalid("the row was spent on another payload"))
+        }
+        done => Ok(done.map(|done| done.answer)),
+    }
+}
+
 /// The answer that the row was given before. Giving it again is an event of its own.
 async fn replay(
     vault: &Arc<OpenVault>,
@@ -129,17 +153,14 @@ async fn replay(
     request: &TokeniseRow,
     event: &Event,
 ) -> Result<Option<TokenisedRow>, Error> {
-    let Some(done) = session.row(vault, &request.row)? else {
+    let Some(answer) = spent(vault, session, request)? else {
         return Ok(None);
     };
-    if done.payload != BodyHash::of(&request.payload) {
-        return Err(invalid("the row was spent on another payload"));
-    }
     let mut event = event.clone();
     event.outcome = Outcome::Replayed;
-    event.card = Some(done.answer.card.clone());
+    event.card = Some(answer.card.clone());
     vault.commit(event, |_, _| Ok(())).await?;
-    Ok(Some(done.answer))
+    Ok(Some(answer))
 }
 
 struct Row<'a> {
@@ -154,7 +175,8 @@ struct Row<'a> {
 impl Row<'_> {
     /// Once, over what is stored by now.
     async fn place(&self, mut event: Event) -> Result<TokenisedRow, Error> {
-        let new = match look(self.vault, self.holder, self.program, &self.wish.brought)? {
+        let holder = Some(&self.holder.token);
+        let new = match look(self.vault, holder, self.program, &self.wish.brought)? {
             Found::Refused(refusal) => return Err(refusal),
             Found::Held(card) => {
                 let stored = self.vault.card_alone(&card)?;

@@ -30,6 +30,9 @@ const MOST_SWEPT: usize = 1000;
 const BATCH: usize = 128;
 /// Longest name of an import, and of a row within it.
 const MOST_NAME_BYTES: usize = 64;
+/// How often the rows of a session may be judged for dry runs, times their number: a file is tried, mended and tried again.
+/// What a dry run looks up is not spent, so without an end one signature would answer a gateway day and night.
+const MOST_DRY_RUNS: u32 = 4;
 /// The shortest card number has 12 digits.
 const MOST_NAME_DIGITS: usize = 11;
 
@@ -45,6 +48,9 @@ pub(super) struct Session {
     pub(super) import: String,
     rows: u32,
     used: u32,
+    /// Rows that were judged for dry runs. Sessions of before have none.
+    #[serde(default)]
+    judged: u32,
     pub(super) opened_at: i64,
     pub(super) until: i64,
 }
@@ -127,6 +133,7 @@ pub async fn open(
         import,
         rows,
         used: 0,
+        judged: 0,
         opened_at: now,
         until: now.saturating_add(LIFETIME_SECONDS),
     };
@@ -204,16 +211,33 @@ impl Session {
     /// # Errors
     /// `IMPORT_ROWS_USED_UP`; [`Error::ProofInvalid`] for a session that is gone; the store's.
     pub(super) fn count(&self, tx: &mut Tx<'_, '_>) -> Result<(), Error> {
-        let gone = || Error::ProofInvalid("the nonce is not open for this import".into());
-        let mut session: Self = tx.get(&self.key())?.ok_or_else(gone)?;
-        if session.used >= session.rows {
-            return Err(Error::conflict(
-                "IMPORT_ROWS_USED_UP",
-                "The session has had as many rows as it was opened for.",
-            ));
-        }
+        let mut session = self.with_rows_left(tx)?;
         session.used += 1;
         tx.put(&session)
+    }
+
+    /// Counts a row that was looked up for a dry run, whatever came of it: apart from those of the real run, which may follow
+    /// under the same signatures.
+    ///
+    /// # Errors
+    /// As [`Session::count`]: also when none of the rows is left to the real run.
+    pub(super) fn count_verdict(&self, tx: &mut Tx<'_, '_>) -> Result<(), Error> {
+        let mut session = self.with_rows_left(tx)?;
+        if session.judged >= session.rows.saturating_mul(MOST_DRY_RUNS) {
+            return Err(used_up());
+        }
+        session.judged += 1;
+        tx.put(&session)
+    }
+
+    /// The session as it stands in this transaction.
+    fn with_rows_left(&self, tx: &mut Tx<'_, '_>) -> Result<Self, Error> {
+        let gone = || Error::ProofInvalid("the nonce is not open for this import".into());
+        let session: Self = tx.get(&self.key())?.ok_or_else(gone)?;
+        if session.used >= session.rows {
+            return Err(used_up());
+        }
+        Ok(session)
     }
 
     /// Spends a row, with its answer.
@@ -238,6 +262,13 @@ impl Session {
             answer: answer.clone(),
         })
     }
+}
+
+fn used_up() -> Error {
+    Error::conflict(
+        "IMPORT_ROWS_USED_UP",
+        "The session has had as many rows as it was opened for.",
+    )
 }
 
 /// Forgets sessions that are over, with their rows: nothing is taken under their nonces any more.

@@ -2,6 +2,7 @@
 
 mod rows;
 mod single;
+mod verdicts;
 
 use ring::rand::SystemRandom;
 use rustls_pki_types::pem::PemObject as _;
@@ -172,7 +173,7 @@ fn events(stage: &Stage) -> Vec<Event> {
     };
     let events = stage.vault.log(read).unwrap().into_iter();
     events
-        .filter(|event| event.operation == Operation::Tokenise)
+        .filter(|event| matches!(event.operation, Operation::Tokenise | Operation::JudgeRow))
         .collect()
 }
 

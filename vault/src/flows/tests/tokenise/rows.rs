@@ -7,9 +7,14 @@ use time::Duration;
 use super::*;
 use crate::store::Tree;
 
-const IMPORT: &str = "march-2027";
+pub(super) const IMPORT: &str = "march-2027";
 
-async fn open(stage: &Stage, partner: &str, import: &str, rows: u32) -> Result<ImportSession, Error> {
+pub(super) async fn open(
+    stage: &Stage,
+    partner: &str,
+    import: &str,
+    rows: u32,
+) -> Result<ImportSession, Error> {
     let request = OpenImportSession {
         partner: partner.parse().unwrap(),
         import: import.to_owned(),
@@ -38,8 +43,25 @@ fn claims(
     }
 }
 
-fn row(stage: &Stage, bank: &Bank, session: &ImportSession, line: u32, content: &Value) -> TokeniseRow {
-    let (name, payload) = (format!("{IMPORT}:{line}"), stage.seal(content));
+pub(super) fn row(
+    stage: &Stage,
+    bank: &Bank,
+    session: &ImportSession,
+    line: u32,
+    content: &Value,
+) -> TokeniseRow {
+    sealed_row(stage, bank, session, line, stage.seal(content))
+}
+
+/// A row of any payload.
+pub(super) fn sealed_row(
+    stage: &Stage,
+    bank: &Bank,
+    session: &ImportSession,
+    line: u32,
+    payload: String,
+) -> TokeniseRow {
+    let name = format!("{IMPORT}:{line}");
     let proof = bank.sign(&claims(stage, bank, session, &name, &payload));
     TokeniseRow {
         import: IMPORT.to_owned(),
@@ -50,7 +72,11 @@ fn row(stage: &Stage, bank: &Bank, session: &ImportSession, line: u32, content: 
     }
 }
 
-async fn take(stage: &Stage, holder: &HolderToken, request: &TokeniseRow) -> Result<TokenisedRow, Error> {
+pub(super) async fn take(
+    stage: &Stage,
+    holder: &HolderToken,
+    request: &TokeniseRow,
+) -> Result<TokenisedRow, Error> {
     let mut event = stage.event(Operation::Tokenise);
     event.holder = Some(holder.clone());
     let (vault, holder, request) = (&stage.vault, holder.clone(), request.clone());
