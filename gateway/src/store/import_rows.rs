@@ -204,7 +204,8 @@ pub async fn fail(
     Ok(ended.rows_affected() == 1)
 }
 
-/// Whether an earlier row of a dry run would have brought a user of this external id.
+/// Whether an earlier row of a dry run would have brought a user of this external id: also one whose cards failed, or wait.
+/// Rows are judged in order, and those that would have brought nobody have no name any more.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -214,7 +215,7 @@ pub async fn would_be_taken(
     external_id: &str,
 ) -> Result<bool, StoreError> {
     let earlier = sqlx::query(
-        "SELECT line FROM import_rows WHERE import_id = $1 AND external_id = $2 AND line < $3 AND status = 'DONE' LIMIT 1",
+        "SELECT line FROM import_rows WHERE import_id = $1 AND external_id = $2 AND line < $3 LIMIT 1",
     )
     .bind(import.0)
     .bind(external_id)
@@ -222,6 +223,19 @@ pub async fn would_be_taken(
     .fetch_optional(connection)
     .await?;
     Ok(earlier.is_some())
+}
+
+/// Forgets the name of a row that would have brought nobody.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn forget_name(tx: &mut Tx, (import, line): (ImportId, i64)) -> Result<(), StoreError> {
+    sqlx::query("UPDATE import_rows SET external_id = NULL WHERE import_id = $1 AND line = $2")
+        .bind(import.0)
+        .bind(line)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Forgets the names that a dry run had to know. The import is at its end.

@@ -14,6 +14,7 @@ mod cards;
 mod ceremony;
 mod content;
 mod crashes;
+mod dry_runs;
 mod enrolment;
 mod entry;
 mod erasure;

@@ -17,8 +17,8 @@ use shared::vault_api::paths;
 use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
 use shared::vault_api::reveals::Reveals;
 use shared::vault_api::tokens::{
-    ImportSession, OpenImportSession, OpenTokenisePayload, TokeniseCard, TokenisePayload, TokeniseRow,
-    Tokenised, TokenisedRow,
+    ImportSession, JudgeRow, JudgedRow, OpenImportSession, OpenTokenisePayload, TokeniseCard,
+    TokenisePayload, TokeniseRow, Tokenised, TokenisedRow,
 };
 
 use super::{VaultClient, VaultError};
@@ -227,6 +227,11 @@ impl VaultClient {
     ) -> Result<TokenisedRow, VaultError> {
         self.post(&paths::tokenise_row(holder), key, request, StatusCode::OK)
             .await
+    }
+
+    /// Judges a row of a mass import as tokenising it would, and does nothing.
+    pub async fn judge_row(&self, key: &IdempotencyKey, request: &JudgeRow) -> Result<JudgedRow, VaultError> {
+        self.post(paths::ROW_VERDICTS, key, request, StatusCode::OK).await
     }
 
     /// A nonce for the card rows of a mass import.

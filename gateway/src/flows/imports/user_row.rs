@@ -1,6 +1,7 @@
 //! Rows that bring users. A turn's rows are judged and written down in one transaction, in order; then the vault makes a
 //! holder for each; then users and results are written in another. A crash in between leaves rows that were begun, each with
-//! its PENDING user, under whose key the vault is asked again. A row with cards ends with its last card.
+//! its PENDING user, under whose key the vault is asked again. A row with cards ends with its last card. A dry run makes nobody,
+//! and has the vault judge cards for the program.
 
 use futures_util::future::join_all;
 use shared::ids::HolderToken;
@@ -30,7 +31,11 @@ struct Begun {
 
 /// Works on the rows of a turn.
 pub(super) async fn work(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Result<(), Error> {
-    let Taken { begun, mut settled } = begin(services, import, rows).await?;
+    let Taken {
+        begun,
+        mut settled,
+        judged,
+    } = begin(services, import, rows).await?;
     let holders = join_all(begun.iter().map(|row| holder(services, import, row))).await;
     let mut first_error = None;
     let mut tx = services.db.begin().await?;
@@ -56,6 +61,9 @@ pub(super) async fn work(services: &Services, import: &Import, rows: Vec<WorkRow
     for (line, user, cards) in settled {
         card_row::bring(services, import, (line, user), &cards).await?;
     }
+    for (line, cards) in judged {
+        card_row::judge_for_newcomer(services, import, line, &cards).await?;
+    }
     Ok(())
 }
 
@@ -65,12 +73,14 @@ struct Taken {
     begun: Vec<Begun>,
     /// Those whose users are there, and their cards.
     settled: Vec<(i64, UserId, Vec<CardPart>)>,
+    /// Those of a dry run whose users would come, with cards that are still to be judged.
+    judged: Vec<(i64, Vec<CardPart>)>,
 }
 
 /// Judges each row, and writes down what the vault will be asked. Rows that were begun before are taken up again.
 async fn begin(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Result<Taken, Error> {
     let now = services.now();
-    let (mut begun, mut settled) = (Vec::new(), Vec::new());
+    let (mut begun, mut settled, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     let mut tx = services.db.begin().await?;
     for row in rows {
         let newcomer = kept::read(&row.content, now)?;
@@ -89,8 +99,14 @@ async fn begin(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Resu
         let place = (import.id, row.line);
         if let Some(code) = verdict(services, &mut tx, import, &row, &newcomer).await? {
             import_rows::fail(&mut tx, place, &failure_of(&code.into()), None, None).await?;
-        } else if import.dry_run {
+            if import.dry_run {
+                // It would have brought nobody.
+                import_rows::forget_name(&mut tx, place).await?;
+            }
+        } else if import.dry_run && newcomer.cards.is_empty() {
             import_rows::done(&mut tx, place, None, None).await?;
+        } else if import.dry_run {
+            judged.push((row.line, newcomer.cards));
         } else {
             let pending = write_down(services, &mut tx, import, &newcomer).await?;
             if !import_rows::begin(&mut tx, import.id, row.line, pending.id).await? {
@@ -105,7 +121,11 @@ async fn begin(services: &Services, import: &Import, rows: Vec<WorkRow>) -> Resu
         }
     }
     tx.commit().await?;
-    Ok(Taken { begun, settled })
+    Ok(Taken {
+        begun,
+        settled,
+        judged,
+    })
 }
 
 /// Why a row has no effect, as things stand before it.

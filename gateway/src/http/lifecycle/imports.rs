@@ -361,7 +361,13 @@ pub(in crate::http) fn create_doc() -> Doc {
         .says(
             "With `kind=users-with-cards` a line also has `cards: [{payload, holderProof, balanceId?, name?}]`, with `kind=cards` it \
              is `{userId | externalId, payload, holderProof, balanceId?, name?}`; `import` names the session under which the cards \
-             are signed. What a dry run cannot judge is the vault's: signature and payload of a card.",
+             are signed.",
+        )
+        .says(
+            "In a dry run the vault judges each card as it would in the real one, signature, payload and number, and spends no row: \
+             the real run takes the same file with the same signatures. Numbers are looked up within the same hourly budgets. A \
+             session has four verdicts for each of its rows, then `IMPORT_ROWS_USED_UP`. A number that comes twice in the file is \
+             told by the real run alone.",
         )
         .query(required("kind", one_of(["users", "users-with-cards", "cards"])))
         .query(optional("import", text(1, 40, "batch-2026-11")))

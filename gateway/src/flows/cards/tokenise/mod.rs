@@ -1,7 +1,8 @@
 //! Tokenise a card that exists already: the partner seals its number to the vault and signs for it; here it is judged whose
 //! it may become, written down, and carried out like a new card.
 //!
-//! Rows of mass imports come by [`row`], one call a row, under a session that the vault opened for the import.
+//! Rows of mass imports come by [`row`], one call a row, under a session that the vault opened for the import; a dry run asks
+//! for the vault's verdict on them alone ([`judge_row`]).
 
 mod effect;
 mod row;
@@ -15,7 +16,7 @@ use shared::vault_api::cards::Recipient;
 use shared::vault_api::tokens::{OpenTokenisePayload, TokeniseCard, TokenisePayload};
 
 pub(super) use self::effect::{ask_vault, row_tokenised, tokenised};
-pub use self::row::{CardRow, row, session};
+pub use self::row::{CardRow, ask_for_verdict, judge_row, row, session};
 pub use super::answers::BroughtCard;
 use super::carry_out::{carry_out, go_on};
 use super::{CardCaller, ask};

@@ -5,7 +5,7 @@
 use shared::ids::IdempotencyKey;
 use shared::mtls::identity::Name;
 use shared::vault_api::Actor;
-use shared::vault_api::tokens::{ImportSession, OpenImportSession, TokeniseRow};
+use shared::vault_api::tokens::{ImportSession, JudgeRow, OpenImportSession, RowOwner, TokeniseRow};
 
 use super::super::carry_out::{carry_out, go_on};
 use super::{BroughtCard, place};
@@ -86,4 +86,31 @@ pub async fn row(services: &Services, row: CardRow<'_>) -> Result<BroughtCard, E
     let work = card_requests::begin(&mut tx, card.id, None, row.vault_key, task, None, now).await?;
     tx.commit().await?;
     BroughtCard::read(&carry_out(services, &work, Attempt::First).await?)
+}
+
+/// Judges the card of one row as [`row`] would, for a user who is there, and does nothing.
+///
+/// # Errors
+/// As there.
+pub async fn judge_row(
+    services: &Services,
+    user: &User,
+    balance: Option<BalanceId>,
+    call: TokeniseRow,
+) -> Result<(), Error> {
+    let mut tx = services.db.begin().await?;
+    let placed = place(&mut tx, user.id, balance).await?;
+    tx.commit().await?;
+    placed?;
+    ask_for_verdict(services, RowOwner::Holder(user.holder.clone()), call).await
+}
+
+/// Asks the vault what it would do with a row.
+///
+/// # Errors
+/// The vault's.
+pub async fn ask_for_verdict(services: &Services, owner: RowOwner, call: TokeniseRow) -> Result<(), Error> {
+    let request = JudgeRow { owner, row: call };
+    services.vault.judge_row(&services.vault_key()?, &request).await?;
+    Ok(())
 }
