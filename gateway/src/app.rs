@@ -30,6 +30,7 @@ use crate::config::{Config, Limits};
 use crate::document_keys::DocumentKeys;
 use crate::error::Error;
 use crate::flows::partners;
+use crate::flows::webhooks::keep_remote_urls::keep_remote_urls;
 use crate::http::{self, ON_PARTNER, ON_PUBLIC};
 use crate::jobs;
 use crate::key_file::KeyFileError;
@@ -214,6 +215,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), RunError> {
         tx.commit().await?;
     }
     partners::sync(&services).await?;
+    keep_remote_urls(&services).await?;
     let rates = Arc::new(Rates::new(&services.config.limits));
 
     let public = TcpListener::bind(services.config.public.listen)?;

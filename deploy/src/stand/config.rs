@@ -28,7 +28,7 @@ impl Stand {
         }
     }
 
-    /// Writes both files; a test that changes the options calls it again before the next start.
+    /// Writes both files.
     pub(super) fn write_configuration(&self) -> Result<()> {
         let vault = self.vault_toml(self.ports.vault, &self.layout.vault_data);
         write(&self.layout.vault_config, &vault)?;

@@ -123,6 +123,27 @@ impl Stand {
         self.gateway_ready().await
     }
 
+    /// Starts the gateway under other options, having ended it if it runs.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn restart_gateway(&mut self, change: impl FnOnce(&mut StandOptions)) -> Result<()> {
+        self.configure(change)?;
+        if self.gateway.is_some() {
+            self.stop_gateway().await?;
+        }
+        self.start_gateway().await
+    }
+
+    /// Writes the configuration under other options, for what starts from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn configure(&mut self, change: impl FnOnce(&mut StandOptions)) -> Result<()> {
+        change(&mut self.options);
+        self.write_configuration()
+    }
+
     /// Ends the vault in good order.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use shared::vault_api::paths;
 
 use super::Stand;
 use super::config::write;
+use super::options::StandOptions;
 use super::process::Process;
 use super::ready::answers;
 use crate::actors::{Auditor, Officer, RawGateway};
@@ -118,11 +119,7 @@ impl Stand {
     /// # Errors
     /// When it does not become ready.
     pub async fn move_gateway(&mut self, url: &str) -> Result<()> {
-        self.options.vault_url_for_gateway = Some(url.to_owned());
-        self.write_configuration()?;
-        if self.gateway.is_some() {
-            self.stop_gateway().await?;
-        }
-        self.start_gateway().await
+        let to = |options: &mut StandOptions| options.vault_url_for_gateway = Some(url.to_owned());
+        self.restart_gateway(to).await
     }
 }

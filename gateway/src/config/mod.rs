@@ -17,6 +17,8 @@ use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
 use shared::mtls::identity::Name;
 
+use crate::clients::webhook::judge_in;
+
 pub use kyc::{Kyc, KycDecider, KycProviderConfig};
 pub use limits::Limits;
 pub use operators::{Mail, MailTls, Operators};
@@ -279,6 +281,12 @@ impl Config {
             if !self.kyc.knows(&program.kyc_provider, self.environment) {
                 return invalid(
                     "kyc_provider must be manual, a name of [[kyc.providers]], or in development sandbox",
+                );
+            }
+            let remote_url = program.remote_url.as_ref();
+            if remote_url.is_some_and(|url| judge_in(self.environment, url).is_err()) {
+                return invalid(
+                    "remote_url must be an https URL of a public host; in development also of this machine, or http:// to it",
                 );
             }
             if program.reload_max < 1 || !(1..=60).contains(&program.hold_days) {

@@ -7,6 +7,7 @@ use shared::mtls::identity::Name;
 
 use super::{KycDecider, ProgramMails};
 use crate::domain::kyc::Requirement;
+use crate::domain::webhook::WebhookUrl;
 
 /// The rules of a program.
 #[derive(Deserialize, Clone)]
@@ -18,6 +19,10 @@ pub struct Program {
     pub partner: Name,
     /// Currency of its balances.
     pub currency: Currency,
+    /// Where the partner's server is told of what happens in this program, without having called an API before: a webhook
+    /// endpoint that comes, moves and goes with this setting.
+    #[serde(default)]
+    pub remote_url: Option<WebhookUrl>,
     /// Whether plastic of a virtual card can be ordered.
     #[serde(default)]
     pub digital_first: bool,

@@ -213,3 +213,49 @@ fn providers_are_reached_under_tls_and_programs_choose_among_those_there_are() {
             .replacen("\"none\"", "\"starttls\"", 1);
     assert!(read(&real).is_err());
 }
+
+#[test]
+fn a_remote_url_is_one_that_may_be_called_from_here() {
+    let with = |url: &str, environment: &str| {
+        let line = format!("currency = \"PLN\"\nremote_url = \"{url}\"");
+        read(
+            &GOOD
+                .replacen("\"development\"", environment, 1)
+                .replacen("\"none\"", "\"starttls\"", 1)
+                .replacen("currency = \"PLN\"", &line, 1),
+        )
+    };
+    let (development, production) = ("\"development\"", "\"production\"");
+    let config = with("https://bank.example/tessera", production).unwrap();
+    let urls = config.programs.iter().map(|program| program.remote_url.as_ref());
+    let urls: Vec<_> = urls.map(|url| url.map(|url| url.as_str())).collect();
+    assert_eq!(urls, [None, Some("https://bank.example/tessera")]);
+    for url in [
+        "http://127.0.0.1:9000/hook",
+        "http://localhost/",
+        "https://10.0.0.1/",
+    ] {
+        assert!(with(url, development).is_ok(), "{url}");
+        let refused = with(url, production).err().map(|error| error.to_string());
+        assert!(
+            refused.is_some_and(|told| told.starts_with("programs: remote_url")),
+            "{url}"
+        );
+    }
+    for url in ["http://bank.example/", "https://169.254.169.254/"] {
+        assert!(
+            matches!(with(url, development), Err(ConfigError::Invalid { .. })),
+            "{url}"
+        );
+    }
+    for url in [
+        "",
+        "bank.example",
+        "ftp://bank.example",
+        "https://user@bank.example/",
+        "https://bank.example/#x",
+    ] {
+        let refused = with(url, development).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|told| told.contains("https URL")), "{url}");
+    }
+}

@@ -4,6 +4,7 @@
 //! whoever may.
 
 use serde_json::{Map, Value};
+use shared::ids::ProgramName;
 use shared::mtls::identity::Name;
 
 use super::card::CardId;
@@ -240,6 +241,8 @@ pub struct Event {
     pub user: Option<UserId>,
     /// The card it is about: events of one card are numbered in sequence.
     pub card: Option<CardId>,
+    /// The program it is about, where it is about no user: an event about a user is of the user's program.
+    pub program: Option<ProgramName>,
     /// What else is told.
     pub data: Map<String, Value>,
 }
@@ -253,6 +256,7 @@ impl Event {
             partner: partner.clone(),
             user: None,
             card: None,
+            program: None,
             data: Map::new(),
         }
     }
@@ -268,6 +272,13 @@ impl Event {
     #[must_use]
     pub const fn about_card(mut self, card: CardId) -> Self {
         self.card = Some(card);
+        self
+    }
+
+    /// About a program as a whole.
+    #[must_use]
+    pub fn about_program(mut self, program: &ProgramName) -> Self {
+        self.program = Some(program.clone());
         self
     }
 

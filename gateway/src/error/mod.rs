@@ -187,6 +187,8 @@ pub enum Code {
     WebhookDisabled,
     /// The partner has as many webhook endpoints as are allowed.
     TooManyWebhooks,
+    /// The webhook endpoint is a program's remote URL.
+    RemoteUrlConfigured,
     /// The body is too large.
     BodyTooLarge,
     /// The body is not `application/json`.
@@ -215,7 +217,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 100] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -303,6 +305,7 @@ impl Code {
         Self::AddressRequired,
         Self::WebhookDisabled,
         Self::TooManyWebhooks,
+        Self::RemoteUrlConfigured,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::DocumentTypeUnsupported,
@@ -410,6 +413,7 @@ impl Code {
             Self::AddressRequired => (S::CONFLICT, "ADDRESS_REQUIRED", "The user has no address on file."),
             Self::WebhookDisabled => (S::CONFLICT, "WEBHOOK_DISABLED", "Nothing is sent to this endpoint: enable it first."),
             Self::TooManyWebhooks => (S::CONFLICT, "TOO_MANY_WEBHOOKS", "The partner has as many webhook endpoints as are allowed."),
+            Self::RemoteUrlConfigured => (S::CONFLICT, "REMOTE_URL_CONFIGURED", "This endpoint is a program's remote URL: its address and its end are set by the operator."),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is too large."),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json."),
             Self::DocumentTypeUnsupported => (S::UNSUPPORTED_MEDIA_TYPE, "DOCUMENT_TYPE_UNSUPPORTED", "A document must be application/pdf, image/jpeg or image/png."),

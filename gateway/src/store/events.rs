@@ -6,13 +6,14 @@
 //! is committed: whoever has seen a number has seen, or can see, all before it.
 
 use serde_json::{Map, Value};
+use shared::ids::ProgramName;
 use shared::mtls::identity::Name;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use time::OffsetDateTime;
 
-use super::row::{get, named, parse};
+use super::row::{get, named, parse, parse_optional};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::card::CardId;
 use crate::domain::event::{Event, EventKind};
@@ -34,13 +35,20 @@ pub struct Told {
     pub card: Option<CardId>,
     /// Its number among those of the card: 1, 2, 3, …
     pub card_sequence: Option<i64>,
+    /// The program it is of: the user's, or the one it is about. None: it is the partner's as a whole.
+    pub program: Option<ProgramName>,
     /// What else is told.
     pub data: Map<String, Value>,
     /// When it happened.
     pub at: OffsetDateTime,
 }
 
-const COLUMNS: &str = "number, kind, partner, user_id, card_id, card_sequence, data, occurred_at";
+/// The program of an event. A user stays in one program, and the row of a user stays.
+const PROGRAM: &str = "COALESCE(events.program, (SELECT u.program FROM users u WHERE u.id = events.user_id))";
+
+fn columns() -> String {
+    format!("number, kind, partner, user_id, card_id, card_sequence, {PROGRAM} AS program, data, occurred_at")
+}
 
 fn of_row(row: &AnyRow) -> Result<Told, StoreError> {
     let data: String = get(row, "data")?;
@@ -51,6 +59,7 @@ fn of_row(row: &AnyRow) -> Result<Told, StoreError> {
         user: get::<Option<i64>>(row, "user_id")?.map(UserId),
         card: get::<Option<i64>>(row, "card_id")?.map(CardId),
         card_sequence: get(row, "card_sequence")?,
+        program: parse_optional(row, "program")?,
         data: serde_json::from_str(&data).map_err(|_| StoreError::Corrupt("data"))?,
         at: instant(get(row, "occurred_at")?)?,
     })
@@ -75,8 +84,8 @@ async fn insert(tx: &mut Tx, event: &Event, now: OffsetDateTime) -> Result<i64, 
     let id = tx.next_number(Sequence::Events).await?;
     let data = serde_json::to_string(&event.data).map_err(|_| StoreError::Corrupt("data"))?;
     sqlx::query(
-        "INSERT INTO events (id, partner, kind, user_id, card_id, card_sequence, data, occurred_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO events (id, partner, kind, user_id, card_id, card_sequence, data, occurred_at, program) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(id)
     .bind(event.partner.as_str())
@@ -86,6 +95,7 @@ async fn insert(tx: &mut Tx, event: &Event, now: OffsetDateTime) -> Result<i64, 
     .bind(sequence)
     .bind(data)
     .bind(millis(now))
+    .bind(event.program.as_ref().map(ProgramName::as_str))
     .execute(&mut **tx)
     .await?;
     Ok(id)
@@ -155,13 +165,20 @@ async fn give_number(tx: &mut Tx, id: i64, number: i64) -> Result<Told, StoreErr
         .execute(&mut **tx)
         .await?;
     let row = sqlx::query(AssertSqlSafe(format!(
-        "UPDATE events SET number = $2 WHERE id = $1 RETURNING {COLUMNS}"
+        "UPDATE events SET number = $2 WHERE id = $1 RETURNING {}",
+        columns()
     )))
     .bind(id)
     .bind(number)
     .fetch_one(&mut **tx)
     .await?;
     of_row(&row)
+}
+
+/// A condition for events that concern an endpoint's program, which is bound as this parameter (empty: the endpoint is of no
+/// program, and all concern it). The same as [`crate::domain::webhook::Endpoint::wants`].
+pub(super) fn of_program(parameter: &str) -> String {
+    format!(" AND ({parameter} = '' OR COALESCE({PROGRAM}, {parameter}) = {parameter})")
 }
 
 /// A condition for events of these kinds; the names are those of [`EventKind::as_str`].
@@ -186,7 +203,8 @@ pub async fn list(
     (after, most): (i64, i64),
 ) -> Result<Vec<Told>, StoreError> {
     let rows = sqlx::query(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM events WHERE partner = $1 AND number > $2{} ORDER BY number LIMIT $3",
+        "SELECT {} FROM events WHERE partner = $1 AND number > $2{} ORDER BY number LIMIT $3",
+        columns(),
         of_kinds(kinds)
     )))
     .bind(partner.as_str())
@@ -203,7 +221,8 @@ pub async fn list(
 /// [`StoreError`] of the database.
 pub async fn find(connection: &mut AnyConnection, number: EventNumber) -> Result<Option<Told>, StoreError> {
     let row = sqlx::query(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM events WHERE number = $1"
+        "SELECT {} FROM events WHERE number = $1",
+        columns()
     )))
     .bind(number.0)
     .fetch_optional(connection)

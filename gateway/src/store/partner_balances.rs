@@ -1,6 +1,5 @@
 //! Partner balances: what is shown, watched and locked of a partner's CREDIT or DEPOSIT, and of the platform's COMPANY.
 
-use shared::ids::ProgramName;
 use shared::money::Currency;
 use shared::mtls::identity::Name;
 use sqlx::any::AnyRow;
@@ -8,7 +7,7 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 use time::OffsetDateTime;
 
 use super::ledger::accounts::sums_of_row;
-use super::row::{get, named, parse};
+use super::row::{get, named, parse, parse_optional};
 use super::{Sequence, StoreError, Tx, millis};
 use crate::domain::ledger::{AccountId, AccountKind, LowLevel, Watch};
 use crate::domain::operator::Scope;
@@ -32,10 +31,7 @@ fn of_row(row: &AnyRow) -> Result<PartnerBalance, StoreError> {
         account: AccountId(get(row, "account_id")?),
         kind: named(row, "kind", AccountKind::from_name)?,
         partner: parse::<Name>(row, "partner")?,
-        program: get::<Option<String>>(row, "program")?
-            .map(|program| program.parse::<ProgramName>())
-            .transpose()
-            .map_err(|_| StoreError::Corrupt("program"))?,
+        program: parse_optional(row, "program")?,
         currency: parse::<Currency>(row, "currency")?,
         state: named(row, "state", PartnerBalanceState::from_name)?,
         sums: sums_of_row(row)?,

@@ -23,6 +23,17 @@ pub(super) fn parse<T: FromStr>(row: &AnyRow, column: &'static str) -> Result<T,
         .map_err(|_| StoreError::Corrupt(column))
 }
 
+/// The same of a column that may be empty.
+pub(super) fn parse_optional<T: FromStr>(
+    row: &AnyRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    get::<Option<String>>(row, column)?
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| StoreError::Corrupt(column))
+}
+
 /// A text column as one of an enum's names.
 pub(super) fn named<T>(
     row: &AnyRow,

@@ -40,6 +40,7 @@ mod plastic;
 mod processes;
 mod proofs;
 mod raw;
+mod remote_urls;
 mod renewal;
 mod reveals;
 mod rotation;

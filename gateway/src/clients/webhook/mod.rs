@@ -55,10 +55,7 @@ impl WebhookClient {
     /// # Errors
     /// When the TLS configuration is not taken.
     pub fn new(tls: rustls::ClientConfig, environment: Environment) -> Result<Self, reqwest::Error> {
-        let reach = match environment {
-            Environment::Production => Reach::Public,
-            Environment::Development => Reach::Local,
-        };
+        let reach = reach_in(environment);
         let http = Client::builder()
             .tls_backend_preconfigured(tls)
             .http1_only()
@@ -79,35 +76,12 @@ impl WebhookClient {
     /// # Errors
     /// The rule that is broken.
     pub fn judge(&self, url: &WebhookUrl) -> Result<(), Rule> {
-        self.allowed(url).map(|_| ())
-    }
-
-    fn allowed(&self, url: &WebhookUrl) -> Result<Url, Rule> {
-        const RULE: Rule = Rule {
-            code: "URL_NOT_ALLOWED",
-            message: "Must be an https URL of a public host.",
-        };
-        let url = Url::parse(url.as_str()).map_err(|_| RULE)?;
-        let host = url.host_str().ok_or(RULE)?;
-        // The parser has made an address of whatever is one (`127.1`, `0x7f000001`, `2130706433`): it is no name any more.
-        let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        let may_be_called = literal.is_none_or(|address| self.reach.covers(address));
-        let is_here = literal.map_or(host == "localhost", |address| zone(address) == Zone::Loopback);
-        let is_kept_secret = match url.scheme() {
-            "https" => true,
-            "http" => self.reach == Reach::Local && is_here,
-            _ => false,
-        };
-        if may_be_called && is_kept_secret {
-            Ok(url)
-        } else {
-            Err(RULE)
-        }
+        allowed(url, self.reach).map(|_| ())
     }
 
     /// Sends a message, once.
     pub async fn send(&self, url: &WebhookUrl, message: Message) -> Outcome {
-        let Ok(url) = self.allowed(url) else {
+        let Ok(url) = allowed(url, self.reach) else {
             return Outcome::no_answer(Failure::AddressRefused);
         };
         let sent = self
@@ -131,6 +105,44 @@ impl WebhookClient {
             }
             Err(error) => Outcome::no_answer(failure(&error)),
         }
+    }
+}
+
+/// Whether a URL may be called from a gateway of this environment: [`WebhookClient::judge`], for whoever has no client yet.
+///
+/// # Errors
+/// The rule that is broken.
+pub fn judge_in(environment: Environment, url: &WebhookUrl) -> Result<(), Rule> {
+    allowed(url, reach_in(environment)).map(|_| ())
+}
+
+const fn reach_in(environment: Environment) -> Reach {
+    match environment {
+        Environment::Production => Reach::Public,
+        Environment::Development => Reach::Local,
+    }
+}
+
+fn allowed(url: &WebhookUrl, reach: Reach) -> Result<Url, Rule> {
+    const RULE: Rule = Rule {
+        code: "URL_NOT_ALLOWED",
+        message: "Must be an https URL of a public host.",
+    };
+    let url = Url::parse(url.as_str()).map_err(|_| RULE)?;
+    let host = url.host_str().ok_or(RULE)?;
+    // The parser has made an address of whatever is one (`127.1`, `0x7f000001`, `2130706433`): it is no name any more.
+    let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    let may_be_called = literal.is_none_or(|address| reach.covers(address));
+    let is_here = literal.map_or(host == "localhost", |address| zone(address) == Zone::Loopback);
+    let is_kept_secret = match url.scheme() {
+        "https" => true,
+        "http" => reach == Reach::Local && is_here,
+        _ => false,
+    };
+    if may_be_called && is_kept_secret {
+        Ok(url)
+    } else {
+        Err(RULE)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod schedule;
 mod secret;
 mod url;
 
+use shared::ids::ProgramName;
 use shared::mtls::identity::Name;
 use time::OffsetDateTime;
 
@@ -94,6 +95,8 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// Whose endpoint it is.
     pub partner: Name,
+    /// The program whose remote URL it is; none: the partner made it.
+    pub program: Option<ProgramName>,
     /// Where it is.
     pub url: WebhookUrl,
     /// What it wants.
@@ -108,6 +111,32 @@ pub struct Endpoint {
     pub old_secret_until: Option<OffsetDateTime>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+}
+
+impl Endpoint {
+    /// Whether it is to get an event of this kind and program. What is of no program is the partner's as a whole, and each of
+    /// its programs is concerned by it.
+    #[must_use]
+    pub fn wants(&self, kind: EventKind, program: Option<&ProgramName>) -> bool {
+        let is_concerned = match (&self.program, program) {
+            (Some(own), Some(program)) => own == program,
+            _ => true,
+        };
+        is_concerned && self.kinds.want(kind)
+    }
+
+    /// The same endpoint at another address. What was found out about the former one says nothing of it; what somebody has
+    /// decided stays.
+    #[must_use]
+    pub fn moved_to(self, url: WebhookUrl) -> Self {
+        let decided = |by: &DisabledBy| matches!(by, DisabledBy::Partner | DisabledBy::Operator);
+        Self {
+            url,
+            disabled_by: self.disabled_by.filter(decided),
+            failing_since: None,
+            ..self
+        }
+    }
 }
 
 /// How far the delivery of an event to an endpoint is.
@@ -162,6 +191,52 @@ mod tests {
         assert!(some.want(EventKind::CardLocked) && !some.want(EventKind::CardCreated));
         assert!(Kinds::All.want(EventKind::CardCreated));
         assert!(!Kinds::All.want(EventKind::WebhookTest));
+    }
+
+    fn endpoint(program: Option<&str>, disabled_by: Option<DisabledBy>) -> Endpoint {
+        Endpoint {
+            id: EndpointId(1001),
+            partner: "bank".parse().unwrap(),
+            program: program.map(|name| name.parse().unwrap()),
+            url: WebhookUrl::parse("https://bank.example/").unwrap(),
+            kinds: Kinds::All,
+            description: None,
+            disabled_by,
+            failing_since: Some(OffsetDateTime::UNIX_EPOCH),
+            old_secret_until: None,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_remote_url_is_told_of_its_program_and_of_the_partner_as_a_whole() {
+        let (eur, pln) = ("bank-eur".parse().unwrap(), "bank-pln".parse().unwrap());
+        for (own, of, wanted) in [
+            (Some("bank-eur"), Some(&eur), true),
+            (Some("bank-eur"), Some(&pln), false),
+            (Some("bank-eur"), None, true),
+            (None, Some(&pln), true),
+            (None, None, true),
+        ] {
+            let endpoint = endpoint(own, None);
+            assert_eq!(
+                endpoint.wants(EventKind::CardLocked, of),
+                wanted,
+                "{own:?} {of:?}"
+            );
+            assert!(!endpoint.wants(EventKind::WebhookTest, of));
+        }
+    }
+
+    #[test]
+    fn another_address_starts_anew_unless_somebody_has_switched_it_off() {
+        let other = WebhookUrl::parse("https://bank.example/other").unwrap();
+        for by in DisabledBy::ALL {
+            let moved = endpoint(Some("bank-eur"), Some(by)).moved_to(other.clone());
+            let decided = [DisabledBy::Partner, DisabledBy::Operator].contains(&by);
+            assert_eq!(moved.disabled_by, decided.then_some(by));
+            assert_eq!((moved.failing_since, &moved.url), (None, &other));
+        }
     }
 
     #[test]

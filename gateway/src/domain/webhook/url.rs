@@ -1,12 +1,15 @@
 //! The URL of an endpoint, read strictly: what two parsers could read in two ways is not taken.
 
+use serde::Deserialize;
+
 use super::super::rule::Rule;
 
 /// Longest URL.
 const URL_MAX: usize = 2_048;
 
 /// `https://host[:port][/path][?query]`; `http://` to this machine alone, in development.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct WebhookUrl(String);
 
 impl WebhookUrl {
@@ -42,6 +45,14 @@ impl WebhookUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for WebhookUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        Self::parse(&text).map_err(|rule| rule.message)
     }
 }
 

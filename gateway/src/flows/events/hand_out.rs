@@ -44,7 +44,7 @@ async fn batch(services: &Services) -> Result<u64, Error> {
             endpoints.insert(event.partner.clone(), enabled);
         }
         let of_partner = endpoints.get(&event.partner).into_iter().flatten();
-        for endpoint in of_partner.filter(|endpoint| endpoint.kinds.want(event.kind)) {
+        for endpoint in of_partner.filter(|endpoint| endpoint.wants(event.kind, event.program.as_ref())) {
             deliveries::insert(&mut tx, endpoint.id, event.number, now).await?;
         }
         write_letters(services, &mut tx, event).await?;

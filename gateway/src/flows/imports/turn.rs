@@ -69,6 +69,7 @@ async fn end(services: &Services, import: &Import, status: ImportStatus) -> Resu
         import_rows::forget_names(&mut tx, import.id).await?;
         let counts = imports::counts(&mut tx, import.id).await?;
         let event = Event::new(EventKind::ImportFinished, &import.partner)
+            .about_program(&import.program)
             .telling("importId", import.id.0)
             .telling("status", status.as_str())
             .telling("dryRun", import.dry_run)

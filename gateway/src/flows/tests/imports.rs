@@ -106,7 +106,7 @@ async fn a_dry_run_knows_of_names_that_come_twice_and_leaves_nothing() {
             .unwrap();
         assert_eq!(import.status, ImportStatus::Done, "{}", stage.engine);
         drop(read);
-        let finished = "SELECT COUNT(*) FROM events WHERE kind = 'import.finished'";
+        let finished = "SELECT COUNT(*) FROM events WHERE kind = 'import.finished' AND program = 'demo-eur'";
         assert_eq!(count(services, finished).await, 1, "{}", stage.engine);
     }
 }

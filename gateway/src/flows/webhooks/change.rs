@@ -1,4 +1,5 @@
-//! A partner changes or deletes an endpoint; an operator enables or disables one.
+//! A partner changes or deletes an endpoint; an operator enables or disables one. Where a program's remote URL leads, and that
+//! it is there, the configuration decides.
 
 use super::super::claimed::{Opened, open};
 use super::create::Wish;
@@ -13,7 +14,7 @@ use crate::store::{Tx, webhooks};
 /// Puts what a partner wants in the place of what it wanted before. Asked again it does the same again.
 ///
 /// # Errors
-/// `NOT_FOUND` for an endpoint that is not the partner's.
+/// `NOT_FOUND` for an endpoint that is not the partner's; `REMOTE_URL_CONFIGURED` for another URL of a program's.
 pub async fn change(
     services: &Services,
     (scope, id): (&Scope, EndpointId),
@@ -22,6 +23,9 @@ pub async fn change(
 ) -> Result<Endpoint, Error> {
     let mut tx = services.db.begin().await?;
     let mut endpoint = take(&mut tx, scope, id).await?;
+    if endpoint.program.is_some() && endpoint.url != wish.url {
+        return Err(Code::RemoteUrlConfigured.into());
+    }
     endpoint.url = wish.url;
     endpoint.kinds = wish.kinds;
     endpoint.description = wish.description;
@@ -35,10 +39,12 @@ pub async fn change(
 /// Deletes an endpoint. What waits for it is not sent.
 ///
 /// # Errors
-/// `NOT_FOUND` for an endpoint that is not the partner's.
+/// `NOT_FOUND` for an endpoint that is not the partner's; `REMOTE_URL_CONFIGURED` for a program's.
 pub async fn delete(services: &Services, (scope, id): (&Scope, EndpointId)) -> Result<(), Error> {
     let mut tx = services.db.begin().await?;
-    take(&mut tx, scope, id).await?;
+    if take(&mut tx, scope, id).await?.program.is_some() {
+        return Err(Code::RemoteUrlConfigured.into());
+    }
     webhooks::delete(&mut tx, id).await?;
     tx.commit().await?;
     Ok(())

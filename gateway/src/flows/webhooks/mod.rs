@@ -5,6 +5,7 @@
 pub mod change;
 pub mod create;
 pub mod deliver;
+pub mod keep_remote_urls;
 pub mod replay;
 pub mod rotate;
 mod secret;

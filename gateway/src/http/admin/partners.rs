@@ -158,6 +158,9 @@ struct ProgramView<'a> {
     name: &'a str,
     partner: &'a str,
     currency: &'static str,
+    /// Where the partner's server is told of what happens in this program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_url: Option<&'a str>,
     digital_first: bool,
     automatic_balance: bool,
     rsa_oaep_sha1: bool,
@@ -176,6 +179,7 @@ pub(super) async fn programs(call: OperatorCall<ViewPartners>) -> Result<HttpRes
         name: program.name.as_str(),
         partner: program.partner.as_str(),
         currency: program.currency.code(),
+        remote_url: program.remote_url.as_ref().map(|url| url.as_str()),
         digital_first: program.digital_first,
         automatic_balance: program.automatic_balance,
         rsa_oaep_sha1: program.rsa_oaep_sha1,
@@ -226,8 +230,8 @@ pub(super) fn put_settings_doc() -> Doc {
 /// Of `GET /admin/programs`.
 pub(super) fn programs_doc() -> Doc {
     let program = json!({
-        "name": "acme-eur", "partner": "acme", "currency": "EUR", "digitalFirst": true, "automaticBalance": true,
-        "rsaOaepSha1": true
+        "name": "acme-eur", "partner": "acme", "currency": "EUR", "remoteUrl": "https://hooks.example.com/tessera",
+        "digitalFirst": true, "automaticBalance": true, "rsaOaepSha1": true
     });
     Doc::new(Tag::Partners, "List card programs")
         .says("As this side knows them. BIN ranges, proofs and budgets are the vault's.")

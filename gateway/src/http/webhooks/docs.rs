@@ -105,7 +105,10 @@ pub(in crate::http) fn create() -> Doc {
 /// Of `GET /lifecycle/v1/webhooks`.
 pub(in crate::http) fn list_own() -> Doc {
     Doc::new(Tag::Webhooks, "List webhook endpoints")
-        .says("The partner's own, oldest first.")
+        .says(
+            "The partner's own, oldest first. One with `program` is the remote URL of that card program: the operator has set \
+             it, and it is told of the program's users and of what is the partner's as a whole.",
+        )
         .answers_page::<EndpointView>("A page of endpoints.", endpoint())
 }
 
@@ -119,9 +122,13 @@ pub(in crate::http) fn get() -> Doc {
 /// Of `PUT /lifecycle/v1/webhooks/{webhookId}`.
 pub(in crate::http) fn put() -> Doc {
     Doc::new(Tag::Webhooks, "Change, enable or disable a webhook endpoint")
-        .says("Takes the place of what was wanted before. What waited while it was disabled goes on once it is enabled.")
+        .says(
+            "Takes the place of what was wanted before. What waited while it was disabled goes on once it is enabled. The `url` \
+             of an endpoint with `program` is the operator's: it comes as it is shown.",
+        )
         .body(wish().into_iter().chain([required("enabled", boolean(true))]))
         .answers::<EndpointView>(200, "The endpoint.", endpoint())
+        .errors(&[Code::RemoteUrlConfigured])
 }
 
 /// Of `DELETE /lifecycle/v1/webhooks/{webhookId}`.
@@ -129,12 +136,16 @@ pub(in crate::http) fn delete() -> Doc {
     Doc::new(Tag::Webhooks, "Delete a webhook endpoint")
         .says("What waits for it is not sent.")
         .answers_nothing(204, "It is gone.")
+        .errors(&[Code::RemoteUrlConfigured])
 }
 
 /// Of `POST /lifecycle/v1/webhooks/{webhookId}/secret/rotate`.
 pub(in crate::http) fn rotate() -> Doc {
     Doc::new(Tag::Webhooks, "Rotate the secret of a webhook endpoint")
-        .says("For 24 hours both secrets sign: two signatures stand in `webhook-signature`.")
+        .says(
+            "For 24 hours both secrets sign: two signatures stand in `webhook-signature`. Of an endpoint with `program` nobody \
+             was shown the first secret: this is how the partner gets one.",
+        )
         .no_members()
         .answers::<EndpointView>(200, "The endpoint, with its new secret.", with_secret())
 }

@@ -64,6 +64,9 @@ pub(super) struct EndpointView<'a> {
     /// To operators: whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     partner: Option<&'a str>,
+    /// Of a program's remote URL, which the operator sets: the program whose events it is told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'a str>,
     url: &'a str,
     /// Left out: every kind.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,7 @@ impl<'a> EndpointView<'a> {
         Self {
             id: endpoint.id.0,
             partner: None,
+            program: endpoint.program.as_ref().map(|program| program.as_str()),
             url: endpoint.url.as_str(),
             kinds,
             description: endpoint.description.as_deref(),

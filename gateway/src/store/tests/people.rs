@@ -34,10 +34,19 @@ async fn pending(
     external_id: Option<&str>,
     request: Option<i64>,
 ) -> Result<PendingUser, StoreError> {
+    pending_in(db, (partner, "demo-eur"), external_id, request).await
+}
+
+async fn pending_in(
+    db: &Db,
+    (partner, program): (&str, &str),
+    external_id: Option<&str>,
+    request: Option<i64>,
+) -> Result<PendingUser, StoreError> {
     let external_id = external_id.map(|id| ExternalId::parse(id).unwrap());
     let new = NewUser {
         partner: &partner.parse().unwrap(),
-        program: &"demo-eur".parse().unwrap(),
+        program: &program.parse().unwrap(),
         external_id: external_id.as_ref(),
         person: &person(),
         vault_key: "vault-key".parse().unwrap(),
@@ -52,7 +61,12 @@ async fn pending(
 
 /// An active user of `partner`.
 pub(crate) async fn user(db: &Db, partner: &str, holder: u8) -> UserId {
-    let pending = pending(db, partner, None, None).await.unwrap();
+    user_in(db, (partner, "demo-eur"), holder).await
+}
+
+/// An active user in a program of `partner`.
+pub(crate) async fn user_in(db: &Db, of: (&str, &str), holder: u8) -> UserId {
+    let pending = pending_in(db, of, None, None).await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let holder = HolderToken::from_random(&[holder; 16]).unwrap();
     assert!(users::activate(&mut tx, pending.id, &holder).await.unwrap());

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
-use super::super::events::{Told, find, of_kinds};
+use super::super::events::{Told, find, of_kinds, of_program};
 use super::super::row::{get, named};
 use super::super::{StoreError, Tx, instant, millis};
 use super::time_of_row;
@@ -191,6 +191,11 @@ const AGAIN: &str = "ON CONFLICT (endpoint_id, event) DO UPDATE SET \
      tries = CASE WHEN webhook_deliveries.state = 'PENDING' THEN webhook_deliveries.tries ELSE 0 END, \
      state = 'PENDING', next_try_at = excluded.next_try_at, delivered_at = NULL";
 
+/// The endpoint's program, as [`of_program`] wants it bound.
+fn program(endpoint: &Endpoint) -> &str {
+    endpoint.program.as_ref().map_or("", |program| program.as_str())
+}
+
 /// Sets a time's events up for delivery, delivered ones among them; at most `most`, the earliest. Returns how many.
 ///
 /// # Errors
@@ -204,9 +209,10 @@ pub async fn replay_between(
     let set_up = sqlx::query(AssertSqlSafe(format!(
         "INSERT INTO webhook_deliveries (endpoint_id, event, state, next_try_at, created_at) \
          SELECT $1, number, 'PENDING', $2, $2 FROM events WHERE partner = $3 AND number IS NOT NULL \
-         AND occurred_at >= $4 AND occurred_at <= $5 AND kind <> '{}'{} ORDER BY number LIMIT $6 {AGAIN}",
+         AND occurred_at >= $4 AND occurred_at <= $5 AND kind <> '{}'{}{} ORDER BY number LIMIT $6 {AGAIN}",
         EventKind::WebhookTest.as_str(),
         of_kinds(&endpoint.kinds),
+        of_program("$7"),
     )))
     .bind(endpoint.id.0)
     .bind(millis(now))
@@ -214,12 +220,13 @@ pub async fn replay_between(
     .bind(millis(from))
     .bind(millis(to))
     .bind(most)
+    .bind(program(endpoint))
     .execute(&mut **tx)
     .await?;
     Ok(set_up.rows_affected())
 }
 
-/// Sets one event of the endpoint's partner up for delivery. False when there is none.
+/// Sets one event of the endpoint's partner up for delivery. False when there is none that concerns the endpoint's program.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
@@ -231,12 +238,14 @@ pub async fn replay_one(
 ) -> Result<bool, StoreError> {
     let set_up = sqlx::query(AssertSqlSafe(format!(
         "INSERT INTO webhook_deliveries (endpoint_id, event, state, next_try_at, created_at) \
-         SELECT $1, number, 'PENDING', $2, $2 FROM events WHERE partner = $3 AND number = $4 {AGAIN}"
+         SELECT $1, number, 'PENDING', $2, $2 FROM events WHERE partner = $3 AND number = $4{} {AGAIN}",
+        of_program("$5"),
     )))
     .bind(endpoint.id.0)
     .bind(millis(now))
     .bind(endpoint.partner.as_str())
     .bind(event.0)
+    .bind(program(endpoint))
     .execute(&mut **tx)
     .await?;
     Ok(set_up.rows_affected() == 1)

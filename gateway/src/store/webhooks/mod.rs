@@ -1,21 +1,24 @@
-//! Webhook endpoints of partners, and what is to be delivered to them ([`deliveries`]).
+//! Webhook endpoints of partners, those among them that are a program's remote URL ([`remote_urls`]), and what is to be
+//! delivered to them ([`deliveries`]).
 
 pub mod deliveries;
+pub mod remote_urls;
 
+use shared::ids::ProgramName;
 use shared::mtls::identity::Name;
 use sqlx::AnyConnection;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 use time::OffsetDateTime;
 
-use super::row::{get, named, parse};
+use super::row::{get, named, parse, parse_optional};
 use super::{Sequence, StoreError, Tx, instant, millis};
 use crate::domain::event::EventKind;
 use crate::domain::operator::Scope;
 use crate::domain::webhook::{DisabledBy, Endpoint, EndpointId, Kinds, WebhookUrl};
 
-const COLUMNS: &str =
-    "id, partner, url, kinds, description, state, disabled_by, failing_since, old_secret_until, created_at";
+const COLUMNS: &str = "id, partner, program, url, kinds, description, state, disabled_by, failing_since, \
+     old_secret_until, created_at";
 
 fn of_row(row: &AnyRow) -> Result<Endpoint, StoreError> {
     let url: String = get(row, "url")?;
@@ -27,6 +30,7 @@ fn of_row(row: &AnyRow) -> Result<Endpoint, StoreError> {
     Ok(Endpoint {
         id: EndpointId(get(row, "id")?),
         partner: parse(row, "partner")?,
+        program: parse_optional(row, "program")?,
         url: WebhookUrl::parse(&url).map_err(|_| StoreError::Corrupt("url"))?,
         kinds: kinds_of_row(row)?,
         description: get(row, "description")?,
@@ -67,14 +71,16 @@ pub async fn next_id(tx: &mut Tx) -> Result<EndpointId, StoreError> {
     Ok(EndpointId(tx.next_number(Sequence::Webhooks).await?))
 }
 
-/// Inserts an endpoint, with its sealed secret.
+/// Inserts an endpoint, with its sealed secret. False, and nothing done, when its program has a remote URL already: should
+/// another transaction make that one at this moment, its end is waited for.
 ///
 /// # Errors
 /// [`StoreError`] of the database.
-pub async fn insert(tx: &mut Tx, endpoint: &Endpoint, secret: &[u8]) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO webhook_endpoints (id, partner, url, kinds, description, state, secret, created_at) \
-         VALUES ($1, $2, $3, $4, $5, 'ENABLED', $6, $7)",
+pub async fn insert(tx: &mut Tx, endpoint: &Endpoint, secret: &[u8]) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(
+        "INSERT INTO webhook_endpoints (id, partner, program, url, kinds, description, state, secret, created_at) \
+         VALUES ($1, $2, $8, $3, $4, $5, 'ENABLED', $6, $7) \
+         ON CONFLICT (program) WHERE program IS NOT NULL AND state <> 'DELETED' DO NOTHING",
     )
     .bind(endpoint.id.0)
     .bind(endpoint.partner.as_str())
@@ -83,9 +89,24 @@ pub async fn insert(tx: &mut Tx, endpoint: &Endpoint, secret: &[u8]) -> Result<(
     .bind(endpoint.description.as_deref())
     .bind(secret)
     .bind(millis(endpoint.created_at))
+    .bind(endpoint.program.as_ref().map(ProgramName::as_str))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// How many endpoints a partner has made: remote URLs of programs are the configuration's.
+///
+/// # Errors
+/// [`StoreError`] of the database.
+pub async fn count_made(connection: &mut AnyConnection, partner: &Name) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS made FROM webhook_endpoints WHERE partner = $1 AND program IS NULL AND state <> 'DELETED'",
+    )
+    .bind(partner.as_str())
+    .fetch_one(connection)
+    .await?;
+    get(&row, "made")
 }
 
 /// An endpoint that was not deleted.
@@ -164,7 +185,7 @@ pub async fn enabled_of(connection: &mut AnyConnection, partner: &Name) -> Resul
     rows.iter().map(of_row).collect()
 }
 
-/// Changes what a partner decides of an endpoint.
+/// Writes where an endpoint is, what it wants and what it is called.
 ///
 /// # Errors
 /// [`StoreError`] of the database.

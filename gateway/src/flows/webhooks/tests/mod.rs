@@ -1,5 +1,7 @@
 //! Webhooks over a real database, with a clock that tests turn and endpoints on this machine.
 
+mod remote_urls;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use time::Duration;
