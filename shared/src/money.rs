@@ -98,9 +98,38 @@ impl Money {
     }
 }
 
+/// As people read it: `1234.56 EUR`, `1500 JPY`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exponent = usize::from(self.currency.exponent());
+        let sign = if self.minor < 0 { "-" } else { "" };
+        // At least one digit stands before the point.
+        let digits = format!("{:0>width$}", self.minor.unsigned_abs(), width = exponent + 1);
+        let (whole, rest) = digits.split_at(digits.len().saturating_sub(exponent));
+        let point = if rest.is_empty() { "" } else { "." };
+        write!(f, "{sign}{whole}{point}{rest} {}", self.currency)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_amount_is_written_with_the_digits_of_its_currency() {
+        for (minor, currency, written) in [
+            (123_456, "EUR", "1234.56 EUR"),
+            (5, "EUR", "0.05 EUR"),
+            (0, "EUR", "0.00 EUR"),
+            (-105, "EUR", "-1.05 EUR"),
+            (1_500, "JPY", "1500 JPY"),
+            (1_234, "BHD", "1.234 BHD"),
+            (i64::MIN, "EUR", "-92233720368547758.08 EUR"),
+        ] {
+            let currency = currency.parse().unwrap();
+            assert_eq!(Money { minor, currency }.to_string(), written);
+        }
+    }
 
     #[test]
     fn currencies_do_not_mix_and_sums_do_not_wrap() {

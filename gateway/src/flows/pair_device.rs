@@ -144,7 +144,7 @@ async fn settle(
 
 /// Writes down what the user and the partner are told: the new installation, the former one's end, and a key that waits,
 /// which the user can still revoke if somebody else brought it in.
-async fn tell(
+pub(super) async fn tell(
     services: &Services,
     tx: &mut Tx,
     user: &User,

@@ -7,9 +7,11 @@ mod person;
 mod security;
 
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use shared::money::Money;
 use time::format_description::FormatItem;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::event::EventKind;
 
@@ -39,6 +41,15 @@ pub const TO_USERS_BY_DEFAULT: [EventKind; 8] = [
     EventKind::CardReplaced,
     EventKind::CardRenewed,
     EventKind::CardExpired,
+];
+
+/// Events of which a partner's contact is told by mail.
+pub const TO_PARTNERS: [EventKind; 5] = [
+    EventKind::PartnerBalanceLow,
+    EventKind::WebhookDisabled,
+    EventKind::ImportFinished,
+    EventKind::CertificateIssued,
+    EventKind::CertificateRevoked,
 ];
 
 /// Whether users are told whatever a program says: whoever steals an account must not have taken the warning away before.
@@ -88,6 +99,18 @@ impl Facts<'_> {
         self.data.get(name).and_then(Value::as_str)
     }
 
+    fn is_told(&self, name: &str) -> bool {
+        self.data.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// An amount, which events tell in minor units beside its currency.
+    fn amount(&self, name: &str) -> Option<Money> {
+        Some(Money {
+            minor: self.data.get(name)?.as_i64()?,
+            currency: self.word("currency")?.parse().ok()?,
+        })
+    }
+
     /// "Your card ending in 1234".
     fn card(&self) -> String {
         match self.last_four {
@@ -97,11 +120,14 @@ impl Facts<'_> {
     }
 
     fn when(&self) -> String {
-        const FORM: &[FormatItem<'_>] =
-            format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute]");
-        self.at
-            .format(FORM)
-            .map_or_else(|_| "just now".to_owned(), |at| format!("{at} (UTC)"))
+        written(self.at)
+    }
+
+    /// An instant among what is told.
+    fn instant(&self, name: &str) -> Option<String> {
+        OffsetDateTime::parse(self.word(name)?, &Rfc3339)
+            .ok()
+            .map(written)
     }
 
     fn signed(&self, subject: &'static str, text: &str) -> Letter {
@@ -114,6 +140,14 @@ impl Facts<'_> {
             ),
         }
     }
+}
+
+fn written(at: OffsetDateTime) -> String {
+    const FORM: &[FormatItem<'_>] =
+        format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute]");
+    at.to_offset(UtcOffset::UTC)
+        .format(FORM)
+        .map_or_else(|_| "just now".to_owned(), |at| format!("{at} (UTC)"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{Facts, Letter};
 use crate::domain::event::EventKind;
+use crate::domain::kyc::KycStatus;
 
 pub(super) fn letter(kind: EventKind, facts: &Facts<'_>) -> Option<Letter> {
     match kind {
@@ -27,15 +28,15 @@ pub(super) fn letter(kind: EventKind, facts: &Facts<'_>) -> Option<Letter> {
 
 /// An application that waits is no news to whoever sent it.
 fn kyc_changed(facts: &Facts<'_>) -> Option<Letter> {
-    match facts.word("kycStatus")? {
-        "ACCEPTED" => Some(facts.signed(
+    match KycStatus::from_name(facts.word("kycStatus")?)? {
+        KycStatus::Accepted => Some(facts.signed(
             "Your identity is confirmed",
             "Your identity is confirmed. You can create cards now.",
         )),
-        "REJECTED" => Some(facts.signed(
+        KycStatus::Rejected => Some(facts.signed(
             "Your identity could not be confirmed",
             "Your identity could not be confirmed. The app says what is missing; you can apply again.",
         )),
-        _ => None,
+        KycStatus::None | KycStatus::InProgress => None,
     }
 }

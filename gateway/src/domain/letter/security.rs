@@ -30,7 +30,7 @@ pub(super) fn letter(kind: EventKind, facts: &Facts<'_>) -> Option<Letter> {
 
 /// What waits becomes good by itself if nobody objects: the one mail that must arrive in time.
 fn holder_key_pending(facts: &Facts<'_>) -> Letter {
-    let until = facts.word("maturesAt").map_or_else(
+    let until = facts.instant("maturesAt").map_or_else(
         || "It is not good for anything yet.".to_owned(),
         |at| format!("It is not good for anything before {at}."),
     );

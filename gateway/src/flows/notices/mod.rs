@@ -67,4 +67,4 @@ pub async fn catch_up_card(services: &Services, tx: &mut Tx, card: &CardToken) -
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::flows) mod tests;

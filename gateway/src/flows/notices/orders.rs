@@ -117,6 +117,7 @@ async fn tell(
         .about_user(card.user)
         .about_card(card.id)
         .telling("order", order.token.as_str())
+        .telling("kind", order.kind.as_str())
         .telling("token", card.token.as_str());
     let event = match kind {
         NoticeKind::OrderInProduction

@@ -14,11 +14,17 @@ use crate::store::cards::tests::{a_card, user_with_balance};
 use crate::store::{cards, orders};
 use crate::testing::{Stage, stages};
 
-fn token(number: u8) -> OrderToken {
+pub(in crate::flows) fn token(number: u8) -> OrderToken {
     OrderToken::from_random(&[number; 16]).unwrap()
 }
 
-fn notice(stage: &Stage, index: u64, kind: NoticeKind, card: &Card, order: &OrderToken) -> Notice {
+pub(in crate::flows) fn notice(
+    stage: &Stage,
+    index: u64,
+    kind: NoticeKind,
+    card: &Card,
+    order: &OrderToken,
+) -> Notice {
     Notice {
         index,
         at: stage.services.now(),
@@ -29,7 +35,7 @@ fn notice(stage: &Stage, index: u64, kind: NoticeKind, card: &Card, order: &Orde
 }
 
 /// A physical card that is ordered, or a virtual one whose plastic is.
-async fn ordered(stage: &Stage, kind: OrderKind, order: &OrderToken) -> Card {
+pub(in crate::flows) async fn ordered(stage: &Stage, kind: OrderKind, order: &OrderToken) -> Card {
     let services = &stage.services;
     let (user, balance) = user_with_balance(&services.db).await;
     let card = a_card(&services.db, user, balance).await;
@@ -70,7 +76,7 @@ async fn told(stage: &Stage, card: &Card) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-fn failed(card_closed: bool, plastic_void: bool) -> NoticeKind {
+pub(in crate::flows) fn failed(card_closed: bool, plastic_void: bool) -> NoticeKind {
     NoticeKind::OrderFailed {
         reason: "DAMAGED".to_owned(),
         card_closed,
@@ -78,7 +84,7 @@ fn failed(card_closed: bool, plastic_void: bool) -> NoticeKind {
     }
 }
 
-fn shipped() -> NoticeKind {
+pub(in crate::flows) fn shipped() -> NoticeKind {
     NoticeKind::OrderShipped {
         carrier: Some("Post".to_owned()),
         tracking_reference: Some("A-1".to_owned()),

@@ -1,6 +1,7 @@
 //! Revokes a partner's certificate, or withdraws its request.
 
-use crate::domain::event::{Event, EventKind};
+use super::of_certificate;
+use crate::domain::event::EventKind;
 use crate::domain::partner::{Certificate, CertificateId, Ending, Partner};
 use crate::error::{Code, Error};
 use crate::flows::claimed::{Opened, open};
@@ -41,7 +42,7 @@ pub async fn revoke(
         .saying(format!("certificate {}", id.0));
     audit::write(&mut tx, &stamp, Outcome::Done, now).await?;
     if was_pinned {
-        let event = Event::new(EventKind::CertificateRevoked, &partner.name).telling("certificateId", id.0);
+        let event = of_certificate(EventKind::CertificateRevoked, &partner.name, id);
         events::write(&mut tx, &event, now).await?;
     }
     let answer = render(&certificate)?;

@@ -8,7 +8,8 @@ use shared::mtls::peer::Peer;
 use shared::mtls::trust::ReloadingTrust;
 use time::OffsetDateTime;
 
-use crate::domain::event::{Event, EventKind};
+use super::of_certificate;
+use crate::domain::event::EventKind;
 use crate::domain::partner::{Certificate, CertificateId, Partner, Pinned};
 use crate::domain::rule::Rule;
 use crate::error::{Code, Error};
@@ -122,7 +123,7 @@ pub async fn issue_certificate(
         .about_partner(&partner.name)
         .saying(format!("certificate {}, serial {}", id.0, signed.peer.serial));
     audit::write(&mut tx, &stamp, Outcome::Done, now).await?;
-    let event = Event::new(EventKind::CertificateIssued, &partner.name).telling("certificateId", id.0);
+    let event = of_certificate(EventKind::CertificateIssued, &partner.name, id);
     events::write(&mut tx, &event, now).await?;
     let answer = render(&certificate)?;
     claim.complete(&mut tx, &answer).await?;

@@ -8,8 +8,11 @@ pub mod pin_certificate;
 pub mod rules;
 pub mod settings;
 
+use shared::mtls::identity::Name;
+
+use crate::domain::event::{Event, EventKind};
 use crate::domain::operator::Scope;
-use crate::domain::partner::{Partner, PartnerId};
+use crate::domain::partner::{CertificateId, Partner, PartnerId};
 use crate::error::{Code, Error};
 use crate::services::Services;
 use crate::store::partners;
@@ -25,6 +28,11 @@ pub async fn sync(services: &Services) -> Result<(), Error> {
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// What a partner is told of one of its certificates.
+pub(in crate::flows) fn of_certificate(kind: EventKind, partner: &Name, id: CertificateId) -> Event {
+    Event::new(kind, partner).telling("certificateId", id.0)
 }
 
 /// A partner that is within an operator's scope.

@@ -30,7 +30,7 @@ fn row(external_id: Option<&str>) -> NewcomerRow {
 }
 
 /// Takes in rows of these names, with one that is not in order at the end.
-async fn received(
+pub(in crate::flows) async fn received(
     services: &Services,
     dry_run: bool,
     names: &[Option<&str>],

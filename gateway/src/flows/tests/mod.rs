@@ -4,7 +4,7 @@ mod balances;
 mod documents;
 mod identity;
 mod import_cards;
-mod imports;
+pub(super) mod imports;
 mod removal;
 mod standing;
 
@@ -37,7 +37,7 @@ use crate::testing::{Stage, stages};
 
 const PIN: &str = "2468";
 
-fn request(key: Option<&str>) -> Request {
+pub(super) fn request(key: Option<&str>) -> Request {
     Request {
         scope: "test".to_owned(),
         key: key.map(str::to_owned),
@@ -45,7 +45,7 @@ fn request(key: Option<&str>) -> Request {
     }
 }
 
-fn answer() -> Answer {
+pub(super) fn answer() -> Answer {
     Answer {
         status: 201,
         vault_proof: None,

@@ -37,4 +37,4 @@ pub fn own(partner: &Name) -> Scope {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::flows) mod tests;

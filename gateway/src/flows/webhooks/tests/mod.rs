@@ -24,7 +24,7 @@ use crate::store::{events, mails};
 use crate::testing::stages;
 
 /// Nobody listens there.
-const DEAD: &str = "http://127.0.0.1:1/hook";
+pub(in crate::flows) const DEAD: &str = "http://127.0.0.1:1/hook";
 
 fn request(key: Option<&str>) -> Request {
     Request {
@@ -43,7 +43,7 @@ fn answer(body: &str) -> Answer {
     }
 }
 
-async fn endpoint(services: &Services, url: &str, kinds: Kinds) -> EndpointId {
+pub(in crate::flows) async fn endpoint(services: &Services, url: &str, kinds: Kinds) -> EndpointId {
     let wish = Wish {
         url: WebhookUrl::parse(url).unwrap(),
         kinds,
@@ -60,7 +60,7 @@ async fn endpoint(services: &Services, url: &str, kinds: Kinds) -> EndpointId {
     id
 }
 
-async fn happen(services: &Services, kind: EventKind) {
+pub(in crate::flows) async fn happen(services: &Services, kind: EventKind) {
     let mut tx = services.db.begin().await.unwrap();
     let event = Event::new(kind, &"partner".parse().unwrap());
     events::write(&mut tx, &event, services.now()).await.unwrap();
@@ -69,7 +69,7 @@ async fn happen(services: &Services, kind: EventKind) {
 }
 
 /// Tries what is due, once; how many deliveries that were.
-async fn try_due(services: &Services, endpoint: EndpointId) -> usize {
+pub(in crate::flows) async fn try_due(services: &Services, endpoint: EndpointId) -> usize {
     let mut tx = services.db.begin().await.unwrap();
     let due = deliveries::take_due(&mut tx, endpoint, services.now(), 100)
         .await

@@ -1,5 +1,7 @@
 //! Events over a real database: in which order they are handed out, and who is written to.
 
+mod letters;
+
 use serde_json::json;
 
 use super::hand_out::hand_out;
@@ -15,7 +17,7 @@ use crate::store::{Tx, events, mails};
 use crate::testing::stages;
 
 async fn write(services: &Services, tx: &mut Tx, kind: EventKind, user: Option<UserId>) {
-    let mut event = Event::new(kind, &"partner".parse().unwrap()).telling("by", "PROCESSOR");
+    let mut event = Event::new(kind, &"partner".parse().unwrap()).telling("placedBy", "PROCESSOR");
     event.user = user;
     events::write(tx, &event, services.now()).await.unwrap();
 }
@@ -202,6 +204,6 @@ async fn a_partners_contact_is_written_to_where_there_is_one() {
             (id.as_str(), to.as_str()),
             ("<event-1001.partner@tessera.example>", "desk@bank.example")
         );
-        assert!(text.contains("by: PROCESSOR"));
+        assert!(text.contains("partner: partner"));
     }
 }
