@@ -152,6 +152,7 @@ pub fn demo_program() -> Result<Program> {
         bin: "999900".to_owned(),
         validity_months: 36,
         digital_first: true,
+        renews_plastic: true,
         pin_min_digits: 4,
         pin_max_digits: 12,
         holder_proof: HolderProofPolicy::Required,

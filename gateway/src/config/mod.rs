@@ -289,6 +289,9 @@ impl Config {
                     "remote_url must be an https URL of a public host; in development also of this machine, or http:// to it",
                 );
             }
+            if program.renew_days_before > 100 || program.renew_plastic_days_before > 100 {
+                return invalid("renew_days_before and renew_plastic_days_before must be at most 100");
+            }
             if program.reload_max < 1 || !(1..=60).contains(&program.hold_days) {
                 return invalid("reload_max must be at least 1, hold_days 1 to 60");
             }

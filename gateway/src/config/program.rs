@@ -32,12 +32,16 @@ pub struct Program {
     /// The seed's letter: a user lifts every reversible lock, also one that the scheme placed for fraud.
     #[serde(default)]
     pub users_lift_any_reversible_lock: bool,
-    /// Whether virtual cards are renewed by themselves before their end, unless a card's holder or partner decides otherwise.
+    /// Whether cards are renewed by themselves before their end, unless a card's holder or partner decides otherwise.
     #[serde(default = "yes")]
     pub automatic_renewal: bool,
-    /// How many days before its end a card is renewed.
+    /// How many days before its end a virtual card is renewed; at most 100, which is what the vault permits.
     #[serde(default = "thirty")]
     pub renew_days_before: u8,
+    /// How many days before its end the next plastic of a card with plastic is ordered; at most 100. The bureau has to make it
+    /// and the post to bring it before the old one ends.
+    #[serde(default = "forty_five")]
+    pub renew_plastic_days_before: u8,
     /// Most that one reload of a user balance may bring, in minor units of the balance's currency.
     #[serde(default = "reload_max")]
     pub reload_max: i64,
@@ -68,6 +72,10 @@ pub struct Program {
 
 const fn thirty() -> u8 {
     30
+}
+
+const fn forty_five() -> u8 {
+    45
 }
 
 const fn yes() -> bool {

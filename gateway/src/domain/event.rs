@@ -67,8 +67,12 @@ pub enum EventKind {
     CardActivated,
     /// A card took the place of another.
     CardReplaced,
-    /// A card got its successor before its end.
+    /// A card got another end and another CVV.
     CardRenewed,
+    /// The next plastic of a card that nears its end was ordered.
+    CardRenewalOrdered,
+    /// A card that nears its end is not renewed.
+    CardNotRenewed,
     /// A card's last month has passed.
     CardExpired,
     /// A PIN was set.
@@ -91,7 +95,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::UserCreated,
         Self::UserUpdated,
         Self::UserLocked,
@@ -120,6 +124,8 @@ impl EventKind {
         Self::CardActivated,
         Self::CardReplaced,
         Self::CardRenewed,
+        Self::CardRenewalOrdered,
+        Self::CardNotRenewed,
         Self::CardExpired,
         Self::PinSet,
         Self::CvvReset,
@@ -163,6 +169,8 @@ impl EventKind {
             Self::CardActivated => "card.activated",
             Self::CardReplaced => "card.replaced",
             Self::CardRenewed => "card.renewed",
+            Self::CardRenewalOrdered => "card.renewal_ordered",
+            Self::CardNotRenewed => "card.not_renewed",
             Self::CardExpired => "card.expired",
             Self::PinSet => "card.pin_set",
             Self::CvvReset => "card.cvv_reset",
@@ -208,7 +216,11 @@ impl EventKind {
             Self::CardOverdue => "The bureau did not confirm an order within its time.",
             Self::CardActivated => "A physical card was activated.",
             Self::CardReplaced => "A card took the place of another.",
-            Self::CardRenewed => "A card got its successor before its end.",
+            Self::CardRenewed => {
+                "A card got another end and another CVV: its next plastic has taken over, or it has none."
+            }
+            Self::CardRenewalOrdered => "The next plastic of a card that nears its end was ordered.",
+            Self::CardNotRenewed => "A card that nears its end is not renewed; `code` says why.",
             Self::CardExpired => "A card's last month has passed.",
             Self::PinSet => "A PIN was set.",
             Self::CvvReset => "A new CVV was made.",

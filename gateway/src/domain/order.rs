@@ -97,6 +97,8 @@ pub struct Order {
     pub card: CardId,
     /// What is ordered.
     pub kind: OrderKind,
+    /// Whether it is the next plastic of a card that nears its end.
+    pub renewal: bool,
     /// How far it is.
     pub state: OrderState,
     /// When it was placed, UTC.
@@ -116,6 +118,9 @@ pub struct Delivery {
     pub order: OrderToken,
     /// `PRINT` or `PHYSICAL`.
     pub kind: String,
+    /// Whether it is the next plastic of a card that nears its end.
+    #[serde(default)]
+    pub renewal: bool,
     /// `ORDERED`, `IN_PRODUCTION`, `CONFIRMED`, `SHIPPED`, `RETURNED` or `FAILED`.
     pub state: String,
     /// When it was placed, UTC.
@@ -154,6 +159,7 @@ impl From<&Order> for Delivery {
         Self {
             order: order.token.clone(),
             kind: order.kind.as_str().to_owned(),
+            renewal: order.renewal,
             state: order.state.as_str().to_owned(),
             placed_at: order.placed_at,
             changed_at: order.changed_at,

@@ -181,6 +181,8 @@ pub enum Code {
     TooManyHolderKeys,
     /// The program has no plastic for virtual cards.
     NotDigitalFirst,
+    /// The vault does not renew the card: told in events, since nobody asks for it.
+    NotRenewable,
     /// The user has no address on file.
     AddressRequired,
     /// Nothing is sent to the webhook endpoint.
@@ -217,7 +219,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 100] = [
+    pub const ALL: [Self; 101] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::EncryptionRequired,
@@ -302,6 +304,7 @@ impl Code {
         Self::HolderKeyRevoked,
         Self::TooManyHolderKeys,
         Self::NotDigitalFirst,
+        Self::NotRenewable,
         Self::AddressRequired,
         Self::WebhookDisabled,
         Self::TooManyWebhooks,
@@ -410,6 +413,7 @@ impl Code {
             Self::HolderKeyRevoked => (S::CONFLICT, "HOLDER_KEY_REVOKED", "This key was revoked and cannot come back."),
             Self::TooManyHolderKeys => (S::CONFLICT, "TOO_MANY_HOLDER_KEYS", "The user has as many keys as are allowed."),
             Self::NotDigitalFirst => (S::CONFLICT, "NOT_DIGITAL_FIRST", "The program has no plastic for virtual cards."),
+            Self::NotRenewable => (S::CONFLICT, "NOT_RENEWABLE", "The vault does not renew this card."),
             Self::AddressRequired => (S::CONFLICT, "ADDRESS_REQUIRED", "The user has no address on file."),
             Self::WebhookDisabled => (S::CONFLICT, "WEBHOOK_DISABLED", "Nothing is sent to this endpoint: enable it first."),
             Self::TooManyWebhooks => (S::CONFLICT, "TOO_MANY_WEBHOOKS", "The partner has as many webhook endpoints as are allowed."),

@@ -59,6 +59,9 @@ impl From<Refusal> for Error {
             Refusal::LockIrreversible => Code::LockIrreversible,
             Refusal::CardRemoved => Code::CardRemoved,
             Refusal::AlreadyPrinted => Code::AlreadyPrinted,
+            // The bureau's word that it came back, or will not come, is on its way here.
+            Refusal::RenewalNotReady => Code::CardReturned,
+            Refusal::NotRenewable => Code::NotRenewable,
             Refusal::NoBureau => Code::NoBureau,
             Refusal::NotDigitalFirst => Code::NotDigitalFirst,
             Refusal::CardOfAnotherIssuer => Code::CardOfAnotherIssuer,

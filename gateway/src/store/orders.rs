@@ -19,6 +19,7 @@ fn of_row(row: &AnyRow) -> Result<Order, StoreError> {
         token: parse(row, "token")?,
         card: CardId(get(row, "card_id")?),
         kind: named(row, "kind", OrderKind::from_name)?,
+        renewal: get::<i64>(row, "renewal")? != 0,
         state: state_of_row(row)?,
         placed_at: instant(placed_at)?,
         changed_at: instant(changed_at.max(placed_at))?,
@@ -50,12 +51,12 @@ pub async fn insert(
     tx: &mut Tx,
     token: &OrderToken,
     card: CardId,
-    kind: OrderKind,
+    (kind, renewal): (OrderKind, bool),
     placed_at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let id = tx.next_number(Sequence::Orders).await?;
     sqlx::query(
-        "INSERT INTO orders (id, token, card_id, kind, created_at, confirm_by) VALUES ($1, $2, $3, $4, $5, $6) \
+        "INSERT INTO orders (id, token, card_id, kind, created_at, confirm_by, renewal) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (token) DO NOTHING",
     )
     .bind(id)
@@ -64,6 +65,7 @@ pub async fn insert(
     .bind(kind.as_str())
     .bind(millis(placed_at))
     .bind(millis(placed_at + CONFIRM_WITHIN))
+    .bind(i64::from(renewal))
     .execute(&mut **tx)
     .await?;
     match find(tx, token).await? {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plastic::OrderKind;
 use super::{Actor, PublicMembers};
 use crate::expiry::Expiry;
 use crate::ids::{CardToken, IdempotencyKey, OrderToken};
@@ -223,6 +224,47 @@ pub struct RenewedCard {
     pub card: CardToken,
     /// The last month of its life, now.
     pub exp: Expiry,
+}
+
+/// Order the next plastic of a card that nears its end: same number, a later end, and for plastic that shows one another
+/// CVV2. The old plastic goes on until the new one takes over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenewPlastic {
+    /// The end that the card has as the gateway knows it. For each end there is one order under way, however often it is
+    /// asked for.
+    pub ends: Expiry,
+    /// What is embossed; needed for plastic that has a name on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embossed_name: Option<String>,
+    /// The user's address as the gateway has it on file.
+    pub address: PostalAddress,
+    /// For whom the gateway acts.
+    pub actor: Actor,
+}
+
+/// Answer (201) to [`RenewPlastic`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewalOrdered {
+    /// The card's token.
+    pub card: CardToken,
+    /// The last month of its life once the new plastic has taken over.
+    pub exp: Expiry,
+    /// The order.
+    pub order: OrderToken,
+    /// What is made. `PRINT` takes over when the bureau confirms it, `PHYSICAL` when its holder activates it.
+    pub kind: OrderKind,
+}
+
+/// The renewed plastic is in its holder's hands: from now on its end and its CVV2 hold, and the old ones do not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ActivateRenewal {
+    /// The end that the card has as the gateway knows it. Of one that ends later by now the renewal was activated before.
+    pub ends: Expiry,
+    /// For whom the gateway acts.
+    pub actor: Actor,
 }
 
 /// Set the one-way flag of an irreversible lock.

@@ -92,6 +92,10 @@ pub struct Program {
     pub validity_months: u16,
     /// Whether plastic of a virtual card may be ordered.
     pub digital_first: bool,
+    /// Whether the next plastic of a card may be ordered on the gateway's word, which says name and address: a physical card
+    /// has number and CVV2 printed on it. Without this, cards with plastic expire.
+    #[serde(default)]
+    pub renews_plastic: bool,
     /// Fewest digits of a PIN (at least 4).
     pub pin_min_digits: u8,
     /// Most digits of a PIN (at most 12).

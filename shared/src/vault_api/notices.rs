@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::expiry::Expiry;
 use crate::ids::{CardToken, OrderToken};
 
 /// Notices of one answer, at most.
@@ -44,7 +45,11 @@ pub enum NoticeKind {
     /// The bureau fetched the order.
     OrderInProduction,
     /// The bureau has made the plastic: card, user and balance belong together from now on.
-    OrderLinked,
+    OrderLinked {
+        /// The card's end from now on, where the plastic is the next of a card and has taken over with this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exp: Option<Expiry>,
+    },
     /// The plastic was handed to the carrier.
     OrderShipped {
         /// Who carries it.
@@ -122,6 +127,23 @@ mod tests {
             tracking_reference: Some("A1".to_owned()),
         };
         assert_eq!((notice.index, &notice.kind), (7, &shipped));
+        let linked = |kind: &str| {
+            let plain =
+                r#"{"index":1,"at":"2027-01-15T12:00:00Z","card":"crd_aaaaaaaaaaaaaaaaaaaaaaaaaa","kind":"#;
+            serde_json::from_str::<Notice>(&format!("{plain}{kind}}}"))
+                .unwrap()
+                .kind
+        };
+        assert_eq!(
+            linked(r#""ORDER_LINKED""#),
+            NoticeKind::OrderLinked { exp: None },
+            "as it always was"
+        );
+        let exp = Some("2029-11-30".parse().unwrap());
+        assert_eq!(
+            linked(r#""ORDER_LINKED","exp":"2029-11-30""#),
+            NoticeKind::OrderLinked { exp }
+        );
         let again: Notice = serde_json::from_str(&serde_json::to_string(&notice).unwrap()).unwrap();
         assert_eq!(again, notice);
         assert!(serde_json::from_str::<Notice>(&text.replace("ORDER_SHIPPED", "TO_COME")).is_err());

@@ -249,6 +249,18 @@ pub fn renew(token: &CardToken) -> String {
     card(token, "renew")
 }
 
+/// `POST`, gateway: order the next plastic of a card that nears its end.
+#[must_use]
+pub fn renew_plastic(token: &CardToken) -> String {
+    card(token, "renewal")
+}
+
+/// `POST`, gateway: the renewed plastic is in its holder's hands.
+#[must_use]
+pub fn activate_renewal(token: &CardToken) -> String {
+    card(token, "renewal/activate")
+}
+
 /// `POST`, gateway: set the one-way flag of an irreversible lock.
 #[must_use]
 pub fn lock_finally(token: &CardToken) -> String {

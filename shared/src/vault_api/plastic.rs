@@ -113,8 +113,9 @@ pub struct Batch {
     pub made_at: OffsetDateTime,
     /// How many orders it holds.
     pub orders: u16,
-    /// A compact JWE to the bureau's key of `{batch, program, orders: [{order, kind, cardNo, exp, cvv2?, embossedName?,
-    /// deliveryAddress}]}`. `cvv2` is there for `PHYSICAL` alone, on which it is printed.
+    /// A compact JWE to the bureau's key of `{batch, program, orders: [{order, kind, renewal?, cardNo, exp, cvv2?,
+    /// embossedName?, deliveryAddress}]}`. `cvv2` is there for `PHYSICAL` alone, on which it is printed. `renewal` is `true`
+    /// for the next plastic of a card that nears its end; `exp` and `cvv2` are then the next ones.
     pub payload: String,
 }
 

@@ -24,7 +24,7 @@ use crate::webhooks::listed;
 /// How long the jobs may take, a busy machine included.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const DAY: u64 = 24 * 3600;
+pub(crate) const DAY: u64 = 24 * 3600;
 
 /// A pair of the test's own on every engine.
 fn on_own_pairs(
@@ -81,7 +81,11 @@ async fn settled(desk: &CardDesk<'_>, request: u64) -> Result<Value> {
 }
 
 /// The card as the list shows it.
-async fn in_list(desk: &CardDesk<'_>, card: &Card, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+pub(crate) async fn in_list(
+    desk: &CardDesk<'_>,
+    card: &Card,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<Value> {
     let of = |page: &Value| -> Option<Value> {
         let items = page["items"].as_array()?;
         items.iter().find(|item| item["id"] == card.id).cloned()
@@ -91,7 +95,7 @@ async fn in_list(desk: &CardDesk<'_>, card: &Card, wanted: impl Fn(&Value) -> bo
 }
 
 /// How often the partner was told this of the card.
-async fn told(partner: &PartnerServer, kind: &str, card: u64) -> Result<usize> {
+pub(crate) async fn told(partner: &PartnerServer, kind: &str, card: u64) -> Result<usize> {
     let events = listed(partner).await?;
     let of_card = events
         .iter()
@@ -99,7 +103,7 @@ async fn told(partner: &PartnerServer, kind: &str, card: u64) -> Result<usize> {
     Ok(of_card.count())
 }
 
-async fn told_once(partner: &PartnerServer, kind: &str, card: u64) -> Result<()> {
+pub(crate) async fn told_once(partner: &PartnerServer, kind: &str, card: u64) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while told(partner, kind, card).await? == 0 {
         ensure!(Instant::now() < deadline, "nobody was told {kind} of {card}");
@@ -310,7 +314,7 @@ fn a_lost_card_gives_its_place_to_another_once() {
 }
 
 /// Moves the clock of both so many days ahead, by steps that no revocation list outlives.
-async fn days_pass(pair: &Pair, from: u64, to: u64) -> Result<()> {
+pub(crate) async fn days_pass(pair: &Pair, from: u64, to: u64) -> Result<()> {
     let mut day = from;
     while day < to {
         day = (day + 15).min(to);
@@ -326,7 +330,7 @@ async fn days_pass(pair: &Pair, from: u64, to: u64) -> Result<()> {
 }
 
 /// The proof of a phone whose clock is so many days ahead.
-fn later(mut proof: HolderProof, days: u64) -> HolderProof {
+pub(crate) fn later(mut proof: HolderProof, days: u64) -> HolderProof {
     let then = Clock::System.now() + Duration::from_secs(days * DAY);
     proof
         .claims

@@ -64,6 +64,8 @@ pub enum Operation {
     ClearPinTries,
     /// A card was given a later end and another CVV.
     Renew,
+    /// The next plastic of a card was ordered.
+    OrderRenewal,
     /// A card was locked for good.
     LockFinally,
     /// A processor locked a card; the note says with which code.

@@ -14,6 +14,8 @@ pub enum Field {
     Pan,
     /// The card verification value (CVC2).
     Cvv,
+    /// The CVV2 of the plastic that is to take over.
+    NextCvv,
     /// The PIN.
     Pin,
 }
@@ -23,6 +25,7 @@ impl Field {
         match self {
             Self::Pan => "pan",
             Self::Cvv => "cvv",
+            Self::NextCvv => "next-cvv",
             Self::Pin => "pin",
         }
     }
@@ -202,7 +205,12 @@ mod tests {
         let bytes = || collection::vec(prop_oneof![Just(0u8), Just(b'a')], 0..6);
         let program = prop_oneof![Just("a"), Just("ab"), Just("a-b")].prop_map(|name| name.parse().unwrap());
         let card = (0u8..3).prop_map(|bits| CardToken::from_random(&[bits; 16]).unwrap());
-        let field = prop_oneof![Just(Field::Pan), Just(Field::Cvv), Just(Field::Pin)];
+        let field = prop_oneof![
+            Just(Field::Pan),
+            Just(Field::Cvv),
+            Just(Field::NextCvv),
+            Just(Field::Pin)
+        ];
         let tree = prop_oneof![Just(Tree::Cards), Just(Tree::Audit)];
         prop_oneof![
             (tree, bytes()).prop_map(|(tree, key)| Owned::Record(tree, key)),

@@ -321,6 +321,7 @@ mod tests {
             field(&other_program, &card, Field::Pan, 1),
             field(&program, &other_card, Field::Pan, 1),
             field(&program, &card, Field::Cvv, 1),
+            field(&program, &card, Field::NextCvv, 1),
             field(&program, &card, Field::Pin, 1),
             field(&program, &card, Field::Pan, 2),
             ValueName::DataKey {

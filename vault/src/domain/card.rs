@@ -169,6 +169,21 @@ pub struct Card {
     /// The newest order of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderToken>,
+    /// What it goes on with, while its next plastic is on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextTerm>,
+}
+
+/// The life of a card after its next plastic has taken over. Until then nothing of it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextTerm {
+    /// The order of the plastic.
+    pub order: OrderToken,
+    /// The month through which the card will be valid.
+    pub exp: Expiry,
+    /// The CVV2 that is printed. None where nothing is printed: then another CVV is drawn when the plastic takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cvv: Option<SealedField>,
 }
 
 /// Code, PIN and plastic of a card are its issuer's to give.
@@ -177,6 +192,12 @@ pub struct Card {
 pub struct OfAnotherIssuer;
 
 impl Card {
+    /// What the card goes on with once this order is in its holder's hands, if it is the order of its next plastic.
+    #[must_use]
+    pub fn next_by(&self, order: &OrderToken) -> Option<&NextTerm> {
+        self.next.as_ref().filter(|next| next.order == *order)
+    }
+
     /// For whom the number leads to this card.
     #[must_use]
     pub fn reach(&self) -> Reach<'_> {

@@ -102,6 +102,12 @@ impl OrderState {
         matches!(self, Self::Ordered | Self::InProduction { .. })
     }
 
+    /// Whether there is plastic that is with its holder, or on its way there.
+    #[must_use]
+    pub const fn may_be_in_hand(&self) -> bool {
+        matches!(self, Self::Confirmed | Self::Shipped)
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn name(&self) -> OrderStateName {
@@ -159,6 +165,8 @@ mod tests {
                 state.fail(FailureReason::Other),
             ];
             assert_eq!(steps.map(|step| step.is_ok()), expected, "{name}");
+            let in_hand = matches!(name, "CONFIRMED" | "SHIPPED");
+            assert_eq!(state.may_be_in_hand(), in_hand, "{name}");
             assert_eq!(serde_json::to_value(state.name()).unwrap(), name);
         }
     }

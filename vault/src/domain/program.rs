@@ -116,6 +116,7 @@ pub(crate) mod tests {
             bin: bin.to_owned(),
             validity_months: 36,
             digital_first: true,
+            renews_plastic: true,
             pin_min_digits: 4,
             pin_max_digits: 12,
             holder_proof: HolderProofPolicy::Required,

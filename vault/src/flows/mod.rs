@@ -27,6 +27,7 @@ pub mod public_keys;
 pub mod purge;
 pub mod read_audit;
 pub mod renew;
+pub mod renew_plastic;
 pub mod reset_cvv;
 pub mod retention;
 pub mod reveal;
@@ -37,6 +38,7 @@ pub mod secrets;
 pub mod set_pin;
 pub mod slots;
 pub mod sweep;
+pub mod take_over;
 pub mod tokenise;
 pub mod verify;
 

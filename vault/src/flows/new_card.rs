@@ -78,6 +78,7 @@ impl NewCard {
                 Reach::Partner(name) => Some(name.to_owned()),
             },
             order: None,
+            next: None,
             token,
         };
         Ok(Self {

@@ -135,7 +135,7 @@ async fn open(vault: &OpenVault, payload: &str) -> Result<Wish, Error> {
     })
 }
 
-fn needs_bureau(program: &Rules) -> Result<(), Error> {
+pub(super) fn needs_bureau(program: &Rules) -> Result<(), Error> {
     match program.program().bureau {
         Some(_) => Ok(()),
         None => Err(Error::conflict(
@@ -238,6 +238,7 @@ impl Draft {
             card: new.card().token.clone(),
             kind: OrderKind::Physical,
             state: OrderState::Ordered,
+            renews: false,
             embossed_name: Some(wish.name),
             address: Some(wish.address),
             placed_at: vault.now(),

@@ -150,6 +150,7 @@ async fn place(
         card: token.clone(),
         kind: OrderKind::Print,
         state: OrderState::Ordered,
+        renews: false,
         embossed_name: None,
         address: Some(address),
         placed_at: vault.now(),

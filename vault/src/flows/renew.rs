@@ -2,7 +2,8 @@
 //! verify any more, but for its PIN.
 //!
 //! The gateway asks when it will; the vault sees to it that this gives nobody an endless card: only in the last months, only
-//! while the card is open, and not for one of plastic, which has its end printed on it.
+//! while the card is open, and not for one of plastic, which has its end printed on it: for that the next plastic is ordered
+//! (`renew_plastic`).
 
 use std::sync::Arc;
 
@@ -49,7 +50,13 @@ async fn once(
         vault.commit(event, |_, _| Ok(())).await?;
         return Ok(renewed(&card));
     }
-    permits(vault, &card, ends)?;
+    due(vault, &card, ends)?;
+    if card.plastic {
+        return Err(Error::conflict(
+            "RENEWAL_NOT_POSSIBLE",
+            "The end of a card of plastic is printed on it.",
+        ));
+    }
     let months = vault.program(&card.program)?.program().validity_months;
     card.exp = ends.plus_months(months);
     if card.cvv.is_some() {
@@ -67,7 +74,11 @@ async fn once(
     vault.commit(event, work).await
 }
 
-fn permits(vault: &OpenVault, card: &Card, ends: Expiry) -> Result<(), Error> {
+/// Whether the card ends when the caller says, and soon.
+///
+/// # Errors
+/// `RENEWAL_NOT_DUE`.
+pub(super) fn due(vault: &OpenVault, card: &Card, ends: Expiry) -> Result<(), Error> {
     let now = vault.surroundings.clock.now();
     let due = !ends.is_past(now) && ends.is_past(now + EARLIEST);
     if card.exp != ends || !due {
@@ -76,16 +87,11 @@ fn permits(vault: &OpenVault, card: &Card, ends: Expiry) -> Result<(), Error> {
             "A card is renewed in the last months before its end.",
         ));
     }
-    if card.plastic {
-        return Err(Error::conflict(
-            "RENEWAL_NOT_POSSIBLE",
-            "The end of a card of plastic is printed on it.",
-        ));
-    }
     Ok(())
 }
 
-fn renewed(card: &Card) -> RenewedCard {
+/// The answer, of a card that goes on.
+pub(super) fn renewed(card: &Card) -> RenewedCard {
     RenewedCard {
         card: card.token.clone(),
         exp: card.exp,

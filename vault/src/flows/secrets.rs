@@ -137,8 +137,10 @@ impl CardSecrets {
 
     /// Whether all fields of the card were sealed under this data key.
     fn fits(&self, card: &Card) -> bool {
-        [&card.pan, &card.cvv, &card.pin]
+        let next = card.next.as_ref().map(|next| &next.cvv);
+        [Some(&card.pan), Some(&card.cvv), next, Some(&card.pin)]
             .into_iter()
+            .flatten()
             .flatten()
             .all(|field| self.data_key.fits(&field.sealed.0))
     }
@@ -157,6 +159,14 @@ impl CardSecrets {
     /// No randomness.
     pub fn seal_cvv(&self, cvv: &Cvv, version: u32) -> Result<SealedField, Error> {
         self.seal(Field::Cvv, version, cvv.as_bytes())
+    }
+
+    /// Seals the CVV2 of plastic that is to take over.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn seal_next_cvv(&self, cvv: &Cvv, version: u32) -> Result<SealedField, Error> {
+        self.seal(Field::NextCvv, version, cvv.as_bytes())
     }
 
     /// Seals a PIN.
@@ -188,6 +198,20 @@ impl CardSecrets {
         Cvv::parse(&digits)
             .map(Some)
             .map_err(|error| corrupt(&field_name(Field::Cvv, card), &error))
+    }
+
+    /// Opens the CVV2 of the plastic that is to take over, if there is one with a CVV2 on it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn next_cvv(&self, card: &Card) -> Result<Option<Cvv>, Error> {
+        let Some(sealed) = card.next.as_ref().and_then(|next| next.cvv.as_ref()) else {
+            return Ok(None);
+        };
+        let digits = self.open(Field::NextCvv, card, Some(sealed))?;
+        Cvv::parse(&digits)
+            .map(Some)
+            .map_err(|error| corrupt(&field_name(Field::NextCvv, card), &error))
     }
 
     /// Opens the card's PIN, if one was set.

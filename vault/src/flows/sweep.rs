@@ -120,7 +120,7 @@ async fn destroy(vault: &Arc<OpenVault>, erasure: &Erasure) -> Result<(), Error>
         let Some(mut card) = card else { return Ok(()) };
         orders::forget_person(tx, &card)?;
         card.standing = Standing::Destroyed;
-        (card.pan, card.cvv, card.pin) = (None, None, None);
+        (card.pan, card.cvv, card.pin, card.next) = (None, None, None, None);
         tx.put(&card)
     };
     vault.commit(event, work).await

@@ -5,8 +5,9 @@ use actix_web::http::StatusCode;
 use shared::ids::{CardToken, HolderToken};
 use shared::vault_api::Actor;
 use shared::vault_api::cards::{
-    CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally, OpenIssuePayload,
-    PrintCard, ProvenOperation, RenewCard, RenewedCard, ResetCvvUnseen, SealedAnswer, SetPin,
+    ActivateRenewal, CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally,
+    OpenIssuePayload, PrintCard, ProvenOperation, RenewCard, RenewPlastic, RenewalOrdered, RenewedCard,
+    ResetCvvUnseen, SealedAnswer, SetPin,
 };
 use shared::vault_api::holders::{Challenge, CreateChallenge};
 use shared::vault_api::plastic::{OpenOrderPayload, OrderCard, OrderPayload, OrderedCard};
@@ -209,6 +210,36 @@ pub(super) async fn renew(mut call: Call<ForGateway>) -> HttpResponse {
         vault
             .audited(event, async |event| {
                 flows::renew::renew(vault, event, card, request).await
+            })
+            .await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::OK, result)
+}
+
+pub(super) async fn renew_plastic(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<RenewalOrdered, Error> {
+        let (key, request) = (call.idempotency_key()?, call.json::<RenewPlastic>().await?);
+        let (event, card) = card_event(call, Operation::OrderRenewal, &request.actor)?;
+        let (vault, caller) = (&call.vault, &call.caller);
+        let flow = async |event| {
+            flows::renew_plastic::renew_plastic(vault, event, caller, card, &key, request).await
+        };
+        vault.audited(event, flow).await
+    }
+    let result = run(&mut call).await;
+    call.answer(StatusCode::CREATED, result)
+}
+
+pub(super) async fn activate_renewal(mut call: Call<ForGateway>) -> HttpResponse {
+    async fn run(call: &mut Call<ForGateway>) -> Result<RenewedCard, Error> {
+        call.idempotency_key()?;
+        let request: ActivateRenewal = call.json().await?;
+        let (event, card) = card_event(call, Operation::Renew, &request.actor)?;
+        let vault = &call.vault;
+        vault
+            .audited(event, async |event| {
+                flows::take_over::activate_renewal(vault, event, card, request).await
             })
             .await
     }

@@ -167,6 +167,9 @@ fn of_plastic() -> Vec<Route> {
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/order-payload", || web::post().to(cards::open_order_payload), "Open the payload of an order of a physical card"),
         door::<ForGateway>(Method::POST, "/v1/holders/{holder}/physical-cards", || web::post().to(cards::order), "Order a physical card"),
 
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/renewal", || web::post().to(cards::renew_plastic), "Order the next plastic of a card that nears its end"),
+        door::<ForGateway>(Method::POST, "/v1/cards/{card}/renewal/activate", || web::post().to(cards::activate_renewal), "The renewed plastic is in its holder's hands"),
+
         door::<ForGateway>(Method::GET, paths::NOTICES, || web::get().to(notices::read), "What happened without the gateway, from an index on; waits for news"),
         door::<ForGateway>(Method::POST, paths::ACKNOWLEDGE_NOTICES, || web::post().to(notices::acknowledge), "Everything up to an index was applied"),
 

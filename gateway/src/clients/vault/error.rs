@@ -74,6 +74,10 @@ pub enum Refusal {
     CardRemoved,
     /// Plastic of the card was ordered before.
     AlreadyPrinted,
+    /// The card is not to be renewed: not now, not so, or not in its program.
+    NotRenewable,
+    /// No renewed plastic of the card is on its way to its holder.
+    RenewalNotReady,
     /// The program has no personalisation bureau.
     NoBureau,
     /// The card's program has no plastic for virtual cards.
@@ -139,6 +143,10 @@ impl VaultError {
             (409, "CARD_REMOVED") => Refusal::CardRemoved,
             (409, "ALREADY_PRINTED") => Refusal::AlreadyPrinted,
             (409, "NOT_DIGITAL_FIRST") => Refusal::NotDigitalFirst,
+            (409, "RENEWAL_NOT_DUE" | "RENEWAL_NOT_POSSIBLE" | "RENEWAL_NOT_PERMITTED") => {
+                Refusal::NotRenewable
+            }
+            (409, "RENEWAL_NOT_READY") => Refusal::RenewalNotReady,
             (409, "NO_BUREAU") => Refusal::NoBureau,
             (409, "CARD_OF_ANOTHER_ISSUER") => Refusal::CardOfAnotherIssuer,
             (409, "CARD_ALREADY_TOKENISED") => Refusal::CardAlreadyTokenised,
@@ -233,6 +241,10 @@ mod tests {
             (409, "ALREADY_PRINTED", Refusal::AlreadyPrinted),
             (409, "NOT_DIGITAL_FIRST", Refusal::NotDigitalFirst),
             (409, "NO_BUREAU", Refusal::NoBureau),
+            (409, "RENEWAL_NOT_READY", Refusal::RenewalNotReady),
+            (409, "RENEWAL_NOT_DUE", Refusal::NotRenewable),
+            (409, "RENEWAL_NOT_POSSIBLE", Refusal::NotRenewable),
+            (409, "RENEWAL_NOT_PERMITTED", Refusal::NotRenewable),
             (409, "CARD_OF_ANOTHER_ISSUER", Refusal::CardOfAnotherIssuer),
             (409, "CARD_ALREADY_TOKENISED", Refusal::CardAlreadyTokenised),
             (422, "CARD_NOT_ACCEPTED", Refusal::CardNotAccepted),

@@ -4,8 +4,9 @@ use reqwest::StatusCode;
 use shared::ids::{CardToken, HolderToken, IdempotencyKey};
 use shared::thumbprint::Thumbprint;
 use shared::vault_api::cards::{
-    CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally, OpenIssuePayload,
-    PrintCard, ProvenOperation, RenewCard, RenewedCard, ResetCvvUnseen, SealedAnswer, SetPin,
+    ActivateRenewal, CardOperation, CardStanding, IssueCard, IssuePayload, IssuedCard, LockFinally,
+    OpenIssuePayload, PrintCard, ProvenOperation, RenewCard, RenewPlastic, RenewalOrdered, RenewedCard,
+    ResetCvvUnseen, SealedAnswer, SetPin,
 };
 use shared::vault_api::governance::Status;
 use shared::vault_api::holders::{
@@ -307,6 +308,28 @@ impl VaultClient {
         request: &RenewCard,
     ) -> Result<RenewedCard, VaultError> {
         self.post(&paths::renew(card), key, request, StatusCode::OK).await
+    }
+
+    /// Orders the next plastic of a card that nears its end.
+    pub async fn renew_plastic(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &RenewPlastic,
+    ) -> Result<RenewalOrdered, VaultError> {
+        self.post(&paths::renew_plastic(card), key, request, StatusCode::CREATED)
+            .await
+    }
+
+    /// Says that the renewed plastic is in its holder's hands.
+    pub async fn activate_renewal(
+        &self,
+        key: &IdempotencyKey,
+        card: &CardToken,
+        request: &ActivateRenewal,
+    ) -> Result<RenewedCard, VaultError> {
+        self.post(&paths::activate_renewal(card), key, request, StatusCode::OK)
+            .await
     }
 
     /// Sets the one-way flag of an irreversible lock.

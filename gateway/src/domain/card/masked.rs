@@ -23,7 +23,11 @@ pub struct MaskedCard<'a> {
     /// The last day on which the card is valid.
     #[schema(format = Date, example = "2029-11-30")]
     exp: String,
-    /// How far its plastic is.
+    /// The last day on which the card will be valid once the next plastic, which is on its way, has taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date, example = "2032-11-30")]
+    next_exp: Option<String>,
+    /// How far its newest plastic is.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<&'a Delivery>,
 }
@@ -37,6 +41,7 @@ impl<'a> MaskedCard<'a> {
             token: card.token.as_str(),
             masked_card_no: card.masked.as_str(),
             exp: card.exp.to_string(),
+            next_exp: card.standing.renewal.map(|renewal| renewal.exp().to_string()),
             delivery: card.delivery.as_ref(),
         }
     }
@@ -69,7 +74,7 @@ pub struct OwnMembers<'a> {
     /// The card that took this one's place.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_by: Option<i64>,
-    /// Whether the card is renewed before its end, unless its program or its type rules that out.
+    /// Whether the card is renewed before its end, unless its program rules that out.
     automatic_renewal: bool,
 }
 

@@ -3,9 +3,11 @@
 //! What may be done with a card stands in one place, [`table`]. What the vault enforces beside it (closure, final locks,
 //! proofs) it enforces by itself.
 
+mod embossed;
 mod masked;
 mod name;
 mod origin;
+mod renewal;
 pub mod table;
 #[cfg(test)]
 mod table_tests;
@@ -22,9 +24,11 @@ use super::lock::{LiftPolicy, Lock, LockRefusal, Party};
 use super::operator::Role;
 use super::order::Delivery;
 use super::user::UserId;
+pub use embossed::embossed_name;
 pub use masked::{MaskedCard, OwnMembers};
 pub use name::CardName;
 pub use origin::CardOrigin;
+pub use renewal::Renewal;
 
 /// The gateway's number of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,7 +148,7 @@ pub enum Action {
     Print,
     /// A PIN.
     SetPin,
-    /// Taking a physical card into use.
+    /// Taking a physical card into use, or its next plastic.
     Activate,
     /// A lock, or a harder one.
     Lock,
@@ -269,6 +273,8 @@ pub struct Standing {
     pub origin: CardOrigin,
     /// Whether another card has taken its place, or is about to.
     pub replaced: bool,
+    /// Its renewal, while the next plastic is on its way.
+    pub renewal: Option<Renewal>,
 }
 
 /// A card.
@@ -298,7 +304,7 @@ pub struct Card {
     pub replaces: Option<CardId>,
     /// The card that took its place.
     pub replaced_by: Option<CardId>,
-    /// Whether it is renewed by itself before its end, if its program and its type are.
+    /// Whether it is renewed by itself before its end, if its program lets it.
     pub automatic_renewal: bool,
 }
 
@@ -389,6 +395,7 @@ impl Standing {
             state,
             origin: CardOrigin::Issued,
             replaced: false,
+            renewal: None,
         }
     }
 
@@ -411,6 +418,12 @@ impl Standing {
             CardState::Active => locked(lock, Unlocked::Active),
             CardState::Locked { lock: old, from } => locked(old.replaced_by(lock, rules.lifting)?, from),
         }
+    }
+
+    /// Whether activating the card activates the next plastic of one that was in use.
+    #[must_use]
+    pub const fn activates_renewal(self) -> bool {
+        matches!(self.renewal, Some(Renewal::Made { .. })) && !matches!(self.state, CardState::Inactive)
     }
 
     /// The state after the lock was lifted, and the lock that is gone.

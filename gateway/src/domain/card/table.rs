@@ -27,6 +27,8 @@ pub enum Condition {
     Inactive,
     /// In use.
     Active,
+    /// In use, and its next plastic is made.
+    Renewed,
     /// Locked with code 3, 4, 6 or 7.
     Reversible,
     /// Locked with code 1, 2 or 8: another card may take its place.
@@ -37,21 +39,25 @@ pub enum Condition {
     Stopped,
     /// Its last month has passed.
     Expired,
+    /// Its last month has passed, and its next plastic is made: it goes on once that is activated.
+    Outlived,
     /// Removed.
     Removed,
 }
 
 impl Condition {
     /// Every condition, in the order of the columns.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Ordered,
         Self::Inactive,
         Self::Active,
+        Self::Renewed,
         Self::Reversible,
         Self::Replaceable,
         Self::Replaced,
         Self::Stopped,
         Self::Expired,
+        Self::Outlived,
         Self::Removed,
     ];
 
@@ -62,11 +68,13 @@ impl Condition {
             Self::Ordered => "`ORDERED`",
             Self::Inactive => "`INACTIVE`",
             Self::Active => "`ACTIVE`",
+            Self::Renewed => "`ACTIVE`, its next plastic made",
             Self::Reversible => "`LOCKED`, code 3, 4, 6 or 7",
             Self::Replaceable => "`LOCKED`, code 1, 2 or 8",
             Self::Replaced => "`LOCKED`, code 1, 2 or 8, replaced",
             Self::Stopped => "`LOCKED`, code 5",
             Self::Expired => "`EXPIRED`",
+            Self::Outlived => "`EXPIRED`, its next plastic made",
             Self::Removed => "`REMOVED`",
         }
     }
@@ -77,7 +85,9 @@ impl Condition {
         match standing.state {
             CardState::Ordered { .. } => Self::Ordered,
             CardState::Inactive => Self::Inactive,
+            CardState::Active if standing.activates_renewal() => Self::Renewed,
             CardState::Active => Self::Active,
+            CardState::Expired { lock } if standing.activates_renewal() && may_go_on(lock) => Self::Outlived,
             CardState::Expired { .. } => Self::Expired,
             CardState::Removed => Self::Removed,
             CardState::Locked { lock, .. } => match lock.code {
@@ -95,6 +105,14 @@ impl Condition {
                 }
             },
         }
+    }
+}
+
+/// What is locked for good does not go on. A lock that can be lifted lies on the card also after it has.
+const fn may_go_on(lock: Option<Lock>) -> bool {
+    match lock {
+        Some(lock) => !lock.code.is_irreversible(),
+        None => true,
     }
 }
 
@@ -132,21 +150,22 @@ const ON_CARD: Cell = Cell::No(CardRefusal::CvvNotAvailable);
 
 /// A reversible lock stops payments, not the holder: the card can be looked at, and a PIN be set after code 6. Plastic is
 /// not ordered for a card that may be under suspicion. Under an irreversible lock only removal is left, and replacement
-/// once; after the last month, and after replacement, removal alone.
+/// once; after the last month, and after replacement, removal alone. Next plastic that is made can be activated before and
+/// after the end of the old one.
 #[rustfmt::skip]
-const fn by_condition(action: Action) -> [Cell; 9] {
+const fn by_condition(action: Action) -> [Cell; 11] {
     match action {
-        //                     ORDERED INACTIVE  ACTIVE   3 4 6 7  1 2 8   REPLACED  5      EXPIRED  REMOVED
-        Action::Reveal     => [HIDDEN, INACTIVE, YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::ResetCvv   => [HIDDEN, INACTIVE, YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::Print      => [HIDDEN, INACTIVE, YES,     LOCKED,  FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::SetPin     => [HIDDEN, INACTIVE, YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::Activate   => [HIDDEN, YES,      ACTIVE,  LOCKED,  FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::Lock       => [HIDDEN, YES,      YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::Unlock     => [HIDDEN, OPEN,     OPEN,    LIFT,    FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::Replace    => [HIDDEN, NO_LOSS,  NO_LOSS, NO_LOSS, YES,     TAKEN,   FINAL, EXPIRED, GONE],
-        Action::SetRenewal => [HIDDEN, INACTIVE, YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, GONE],
-        Action::Remove     => [HIDDEN, YES,      YES,     YES,     YES,     YES,     YES,   YES,     GONE],
+        //                     ORDERED INACTIVE  ACTIVE   RENEWED  3 4 6 7  1 2 8   REPLACED  5      EXPIRED  OUTLIVED REMOVED
+        Action::Reveal     => [HIDDEN, INACTIVE, YES,     YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::ResetCvv   => [HIDDEN, INACTIVE, YES,     YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::Print      => [HIDDEN, INACTIVE, YES,     YES,     LOCKED,  FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::SetPin     => [HIDDEN, INACTIVE, YES,     YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::Activate   => [HIDDEN, YES,      ACTIVE,  YES,     LOCKED,  FINAL,   FINAL,   FINAL, EXPIRED, YES,     GONE],
+        Action::Lock       => [HIDDEN, YES,      YES,     YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::Unlock     => [HIDDEN, OPEN,     OPEN,    OPEN,    LIFT,    FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::Replace    => [HIDDEN, NO_LOSS,  NO_LOSS, NO_LOSS, NO_LOSS, YES,     TAKEN,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::SetRenewal => [HIDDEN, INACTIVE, YES,     YES,     YES,     FINAL,   FINAL,   FINAL, EXPIRED, EXPIRED, GONE],
+        Action::Remove     => [HIDDEN, YES,      YES,     YES,     YES,     YES,     YES,     YES,   YES,     YES,     GONE],
     }
 }
 
@@ -158,9 +177,8 @@ const fn by_type(action: Action) -> [Cell; 3] {
         Action::Print      => [YES,     NOT_VIRTUAL, PRINTED],
         Action::SetPin     => [NO_PIN,  YES,         YES],
         Action::ResetCvv   => [YES,     ON_CARD,     YES],
-        Action::SetRenewal => [YES,     NOT_VIRTUAL, NOT_VIRTUAL],
         Action::Activate   => [NOT_PLASTIC, YES,     NOT_PLASTIC],
-        Action::Reveal | Action::Lock | Action::Unlock | Action::Replace | Action::Remove
+        Action::Reveal | Action::Lock | Action::Unlock | Action::Replace | Action::SetRenewal | Action::Remove
                            => [YES,     YES,         YES],
     }
 }

@@ -41,6 +41,11 @@ fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'st
         CardState::Removed => return "CARD_REMOVED",
         // Whoever has a card can have it removed, whatever became of it.
         _ if action == Action::Remove => return "yes",
+        CardState::Expired { lock }
+            if action == Action::Activate && next_is_made(card) && is_no_final(lock) =>
+        {
+            return activation(card);
+        }
         CardState::Expired { .. } => return "CARD_EXPIRED",
         CardState::Locked { lock, .. } => Some(lock.code.number()),
         CardState::Inactive | CardState::Active => None,
@@ -59,13 +64,7 @@ fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'st
             Some(_) => "LOCK_NOT_YOURS",
         },
         Action::Lock => "yes",
-        // "linked on the bureau's word, INACTIVE → ACTIVE by activation".
-        Action::Activate => match (card.state, card.kind) {
-            (CardState::Locked { .. }, _) => "CARD_LOCKED",
-            (_, CardType::Virtual | CardType::DigitalFirst) => "CARD_NOT_PHYSICAL",
-            (CardState::Inactive, CardType::Physical) => "yes",
-            (_, CardType::Physical) => "ALREADY_ACTIVE",
-        },
+        Action::Activate => activation(card),
         _ if card.state == CardState::Inactive => "CARD_NOT_ACTIVE",
         Action::Reveal => "yes",
         // The letter of tokenisation: whose card it is not, gives it nothing; a lock is told first.
@@ -90,13 +89,30 @@ fn expected(card: Standing, action: Action, by: Party, rules: CardRules) -> &'st
             (None, true, CardType::Physical) => "CARD_NOT_VIRTUAL",
             (None, true, CardType::DigitalFirst) => "ALREADY_PRINTED",
         },
-        // Plastic shows its end: only a card without any goes on by itself.
-        Action::SetRenewal => match card.kind {
-            CardType::Virtual => "yes",
-            CardType::Physical | CardType::DigitalFirst => "CARD_NOT_VIRTUAL",
-        },
+        // Every type goes on by itself, and may be told not to.
+        Action::SetRenewal => "yes",
         Action::Replace | Action::Remove => unreachable!("settled above"),
     }
+}
+
+/// "linked on the bureau's word, INACTIVE → ACTIVE by activation". Plastic that is made in the place of plastic is activated as
+/// the first was, also after the end of that; what is locked for good does not go on.
+fn activation(card: Standing) -> &'static str {
+    match (card.state, card.kind) {
+        (CardState::Locked { .. }, _) => "CARD_LOCKED",
+        (_, CardType::Virtual | CardType::DigitalFirst) => "CARD_NOT_PHYSICAL",
+        (CardState::Inactive, CardType::Physical) => "yes",
+        (_, CardType::Physical) if next_is_made(card) => "yes",
+        (_, CardType::Physical) => "ALREADY_ACTIVE",
+    }
+}
+
+fn next_is_made(card: Standing) -> bool {
+    matches!(card.renewal, Some(Renewal::Made { .. }))
+}
+
+fn is_no_final(lock: Option<Lock>) -> bool {
+    lock.is_none_or(|lock| !matches!(lock.code.number(), 1 | 2 | 5 | 8))
 }
 
 /// "replacement after 1, 2, 8", once, of whatever type.

@@ -63,6 +63,11 @@ pub(super) fn every_state() -> Vec<CardState> {
     states
 }
 
+fn renewals() -> [Option<Renewal>; 3] {
+    let exp = "2032-11-30".parse().unwrap();
+    [None, Some(Renewal::Ordered { exp }), Some(Renewal::Made { exp })]
+}
+
 pub(super) fn on_everything(check: impl Fn(Standing, Party, CardRules)) {
     for state in every_state() {
         for kind in CardType::ALL {
@@ -70,13 +75,16 @@ pub(super) fn on_everything(check: impl Fn(Standing, Party, CardRules)) {
                 for rules in RULES {
                     for origin in CardOrigin::ALL {
                         for replaced in [false, true] {
-                            let standing = Standing {
-                                kind,
-                                state,
-                                origin,
-                                replaced,
-                            };
-                            check(standing, party, rules);
+                            for renewal in renewals() {
+                                let standing = Standing {
+                                    kind,
+                                    state,
+                                    origin,
+                                    replaced,
+                                    renewal,
+                                };
+                                check(standing, party, rules);
+                            }
                         }
                     }
                 }

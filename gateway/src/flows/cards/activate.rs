@@ -1,15 +1,22 @@
 //! Activate a physical card that is in its holder's hands. The vault is not asked: whether a card pays is decided here, so an
 //! inactive card has every authorisation rejected here.
+//!
+//! The next plastic of a card that was in use is activated by the same door. Then the vault is asked: it knows the end and the
+//! code that hold from now on.
 
-use super::{CardCaller, answers};
+use shared::vault_api::cards::ActivateRenewal;
+
+use super::carry_out::{carry_out, go_on};
+use super::{CardCaller, answers, tell};
 use crate::domain::card::{Action, CardId, CardState};
-use crate::domain::event::{Event, EventKind};
 use crate::domain::order::OrderState;
 use crate::error::{Code, Error};
+use crate::flows::attempt::Attempt;
 use crate::flows::claimed::{Opened, open};
 use crate::services::Services;
+use crate::store::card_requests::{self, RenewalActivation, Task};
 use crate::store::idempotency::{Answer, Request};
-use crate::store::{audit, cards, events, orders};
+use crate::store::{audit, cards, orders};
 
 /// Activates a card.
 ///
@@ -27,6 +34,11 @@ pub async fn activate(
         Opened::Replay(answer) => return Ok(answer),
         Opened::Claim(claim) => claim,
     };
+    let now = services.now();
+    if let Some(work) = card_requests::resume(&mut tx, claim.entry(), None, now).await? {
+        tx.commit().await?;
+        return go_on(services, &work).await;
+    }
     let mut card = caller.take(services, &mut tx, card).await?;
     card.standing
         .permits(Action::Activate, caller.party, caller.rules)?;
@@ -39,15 +51,22 @@ pub async fn activate(
     }) {
         return Err(Code::CardReturned.into());
     }
+    if card.standing.activates_renewal() {
+        let call = ActivateRenewal {
+            ends: card.exp,
+            actor: caller.actor.clone(),
+        };
+        let task = RenewalActivation::new(card.token, caller.party, call);
+        let (task, key) = (Task::ActivateRenewal(task), services.vault_key()?);
+        let stamp = caller.stamp.clone();
+        let work = card_requests::begin(&mut tx, card.id, claim.entry(), key, task, stamp, now).await?;
+        tx.commit().await?;
+        return carry_out(services, &work, Attempt::First).await;
+    }
     card.standing.state = CardState::Active;
     cards::set_standing(&mut tx, card.id, card.standing).await?;
-    let now = services.now();
-    let event = Event::new(EventKind::CardActivated, &caller.user.partner)
-        .about_user(card.user)
-        .about_card(card.id)
-        .telling("token", card.token.as_str())
-        .telling("by", caller.party.as_str());
-    events::write(&mut tx, &event, now).await?;
+    let event = tell::activated(&caller.user.partner, &card, caller.party);
+    tell::write(services, &mut tx, &event).await?;
     audit::write_done(&mut tx, caller.stamp.as_ref(), now).await?;
     let answer = answers::masked(&card, caller.party, caller.rules)?;
     claim.complete(&mut tx, &answer).await?;

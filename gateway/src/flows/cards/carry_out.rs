@@ -5,14 +5,14 @@
 //! same key, so the vault acts once; the row is struck off in the transaction that writes the effect, so it is written once.
 
 use shared::expiry::Expiry;
-use shared::vault_api::cards::{IssuedCard, SealedAnswer};
+use shared::vault_api::cards::{IssuedCard, RenewalOrdered, SealedAnswer};
 use shared::vault_api::plastic::OrderedCard;
 use shared::vault_api::tokens::{TokenisedCard, TokenisedRow};
 
 use super::{answers, effect, plastic, tokenise};
 use crate::clients::vault::{Refusal, VaultError};
 use crate::domain::card::{NewCard, Standing};
-use crate::domain::lock::Lock;
+use crate::domain::lock::{Lock, Party};
 use crate::error::Error;
 use crate::flows::attempt::Attempt;
 use crate::services::Services;
@@ -67,6 +67,11 @@ enum Done {
     Renewed {
         old: Expiry,
         new: Expiry,
+    },
+    RenewalOrdered(RenewalOrdered),
+    RenewalActivated {
+        by: Party,
+        ends: (Expiry, Expiry),
     },
     TriesCleared,
 }
@@ -148,6 +153,19 @@ async fn ask(services: &Services, work: &CardRequest) -> Result<Done, Failed> {
                 new: renewed.exp,
             })
         }
+        Task::RenewPlastic(renew) => {
+            let ordered = vault.renew_plastic(key, &renew.card, &renew.call).await?;
+            Ok(Done::RenewalOrdered(ordered))
+        }
+        Task::ActivateRenewal(activation) => {
+            let by = activation.by()?;
+            let call = activation.call();
+            let renewed = vault.activate_renewal(key, activation.card(), call).await?;
+            Ok(Done::RenewalActivated {
+                by,
+                ends: (call.ends, renewed.exp),
+            })
+        }
         Task::ClearPinTries(clear) => {
             vault.clear_pin_tries(key, &clear.card, &clear.call).await?;
             Ok(Done::TriesCleared)
@@ -191,6 +209,10 @@ async fn conclude(services: &Services, work: &CardRequest, done: Done) -> Result
         Done::Locked(lock) => effect::locked(services, &mut tx, ours, work, lock).await?,
         Done::Removed => effect::removed(services, &mut tx, work.card).await?,
         Done::Renewed { old, new } => effect::renewed(services, &mut tx, work.card, (old, new)).await?,
+        Done::RenewalOrdered(ordered) => plastic::renewal(services, &mut tx, work.card, ordered).await?,
+        Done::RenewalActivated { by, ends } => {
+            effect::renewal_activated(services, &mut tx, work, by, ends).await?
+        }
         Done::TriesCleared => Ok(answers::nothing()),
     };
     if ours {

@@ -8,7 +8,7 @@ use super::answers::VaultsWord;
 use super::{answers, rules_for, rules_of, tell};
 use crate::domain::card::{Card, CardId, CardState, NewCard};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::lock::Lock;
+use crate::domain::lock::{Lock, Party};
 use crate::error::{Code, Error};
 use crate::flows::notices;
 use crate::services::Services;
@@ -89,6 +89,12 @@ pub(super) async fn given_up(
     let (card, creation) = match &work.task {
         Task::Issue(issue) => (issue.card(work.card)?, issue.creation()),
         Task::Order(order) => (order.card(work.card)?, None),
+        Task::Renew(_) | Task::RenewPlastic(_) => {
+            let card = taken(tx, work.card).await?;
+            let partner = tell::owner(tx, card.user).await?.partner;
+            let event = tell::not_renewed(&partner, &card, error.code().row().1);
+            return tell::write(services, tx, &event).await;
+        }
         _ => return Ok(()),
     };
     if let Some(old) = card.replaces {
@@ -161,6 +167,27 @@ pub(super) async fn renewed(
         tell::write(services, tx, &event).await?;
     }
     Ok(Ok(answers::nothing()))
+}
+
+/// The holder has the card's next plastic, which has taken over.
+pub(super) async fn renewal_activated(
+    services: &Services,
+    tx: &mut Tx,
+    work: &CardRequest,
+    by: Party,
+    (old, new): (Expiry, Expiry),
+) -> Effect {
+    let card = taken(tx, work.card).await?;
+    let user = tell::owner(tx, card.user).await?;
+    let rules = rules_for(rules_of(services.program_of(&user)?), work.stamp.as_ref());
+    if life::renew(tx, card.id, old, new).await? {
+        let renewed = tell::about(EventKind::CardRenewed, &user.partner, &card);
+        tell::write(services, tx, &renewed).await?;
+        let activated = tell::activated(&user.partner, &card, by);
+        tell::write(services, tx, &activated).await?;
+    }
+    let card = taken(tx, work.card).await?.at(services.now());
+    Ok(answers::masked(&card, by, rules))
 }
 
 pub(super) async fn taken(tx: &mut Tx, id: CardId) -> Result<Card, Error> {

@@ -1,4 +1,5 @@
-//! Decide whether a card is renewed by itself before its end. What the program rules out, no decision brings about.
+//! Decide whether a card is renewed by itself before its end. What the program rules out, no decision brings about; plastic
+//! that is ordered by then comes all the same.
 
 use super::{CardCaller, answers};
 use crate::domain::card::{Action, CardId};
@@ -11,7 +12,7 @@ use crate::store::idempotency::Answer;
 /// Decides it; deciding the same again changes nothing.
 ///
 /// # Errors
-/// `CARD_REMOVED`, `CARD_EXPIRED`, `CARD_NOT_ACTIVE`, `LOCK_IRREVERSIBLE`, `CARD_NOT_VIRTUAL`.
+/// `CARD_REMOVED`, `CARD_EXPIRED`, `CARD_NOT_ACTIVE`, `LOCK_IRREVERSIBLE`, `CARD_OF_ANOTHER_ISSUER`.
 pub async fn set_renewal(
     services: &Services,
     caller: &CardCaller,

@@ -4,7 +4,7 @@ use shared::mtls::identity::Name;
 
 use crate::domain::card::{Card, CardId};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::lock::Lock;
+use crate::domain::lock::{Lock, Party};
 use crate::domain::user::{User, UserId};
 use crate::error::Error;
 use crate::services::Services;
@@ -40,6 +40,22 @@ pub(crate) fn unlocked(partner: &Name, card: &Card, lifted: Lock) -> Event {
     about(EventKind::CardUnlocked, partner, card)
         .telling("reasonCode", lifted.code.number())
         .telling("state", card.standing.state.as_str())
+}
+
+/// That a physical card, or the next plastic of one, is in use.
+pub(crate) fn activated(partner: &Name, card: &Card, by: Party) -> Event {
+    Event::new(EventKind::CardActivated, partner)
+        .about_user(card.user)
+        .about_card(card.id)
+        .telling("token", card.token.as_str())
+        .telling("by", by.as_str())
+}
+
+/// That a card that nears its end is not renewed, and why.
+pub(crate) fn not_renewed(partner: &Name, card: &Card, code: &str) -> Event {
+    about(EventKind::CardNotRenewed, partner, card)
+        .telling("exp", card.exp.to_string())
+        .telling("code", code)
 }
 
 /// That a card took the place of another: told of the one that lost its place.

@@ -34,7 +34,7 @@ pub async fn apply(services: &Services, notice: &Notice) -> Result<bool, Error> 
 async fn effect(services: &Services, tx: &mut Tx, notice: &Notice) -> Result<(), Error> {
     match &notice.kind {
         NoticeKind::OrderInProduction
-        | NoticeKind::OrderLinked
+        | NoticeKind::OrderLinked { .. }
         | NoticeKind::OrderShipped { .. }
         | NoticeKind::OrderFailed { .. }
         | NoticeKind::OrderReturned { .. } => orders::apply(services, tx, notice).await,

@@ -3,10 +3,11 @@
 use serde_json::Value;
 use shared::vault_api::notices::{Notice, NoticeKind};
 
-use crate::domain::card::{Card, CardState, CardType, Standing};
+use crate::domain::card::{Card, CardState, CardType, Renewal, Standing};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::order::{Order, OrderKind, OrderState};
 use crate::error::Error;
+use crate::flows::cards::tell as tell_of_cards;
 use crate::services::Services;
 use crate::store::cards::life;
 use crate::store::{StoreError, Tx, cards, events, notices, orders, users};
@@ -27,6 +28,9 @@ pub(super) async fn apply(services: &Services, tx: &mut Tx, notice: &Notice) -> 
     let order = order.ok_or(StoreError::Corrupt("an order is gone"))?;
     let state = state(&notice.kind).ok_or_else(|| Error::internal("a notice about a card names an order"))?;
     orders::set_state(tx, &order.token, &state, notice.at).await?;
+    if order.renewal {
+        return renewal(services, tx, &card, &order, &notice.kind).await;
+    }
     if let Some(standing) = standing(&card, &order, &notice.kind) {
         cards::set_standing(tx, card.id, standing).await?;
         // It was never made: the card whose place it had taken may be replaced anew.
@@ -37,11 +41,41 @@ pub(super) async fn apply(services: &Services, tx: &mut Tx, notice: &Notice) -> 
     tell(services, tx, &card, &order, &notice.kind).await
 }
 
+/// What becomes of a card whose next plastic it is: it goes on where the vault says so, and at its old end where the plastic
+/// will not come.
+async fn renewal(
+    services: &Services,
+    tx: &mut Tx,
+    card: &Card,
+    order: &Order,
+    kind: &NoticeKind,
+) -> Result<(), Error> {
+    match (kind, card.standing.renewal) {
+        (NoticeKind::OrderLinked { exp: Some(exp) }, _) => {
+            // Nothing waits for its holder here: that it goes on is what there is to tell.
+            if life::renew(tx, card.id, card.exp, *exp).await? {
+                let partner = tell_of_cards::owner(tx, card.user).await?.partner;
+                let event = tell_of_cards::about(EventKind::CardRenewed, &partner, card);
+                tell_of_cards::write(services, tx, &event).await?;
+            }
+            return Ok(());
+        }
+        (NoticeKind::OrderLinked { exp: None }, Some(Renewal::Ordered { exp }))
+            if order.kind == OrderKind::Physical =>
+        {
+            life::set_renewal(tx, card.id, Some(Renewal::Made { exp })).await?;
+        }
+        (NoticeKind::OrderFailed { .. }, _) => life::set_renewal(tx, card.id, None).await?,
+        _ => {}
+    }
+    tell(services, tx, card, order, kind).await
+}
+
 /// None for what is said of cards alone.
 fn state(kind: &NoticeKind) -> Option<OrderState> {
     Some(match kind {
         NoticeKind::OrderInProduction => OrderState::InProduction,
-        NoticeKind::OrderLinked => OrderState::Confirmed,
+        NoticeKind::OrderLinked { .. } => OrderState::Confirmed,
         NoticeKind::OrderShipped {
             carrier,
             tracking_reference,
@@ -64,7 +98,7 @@ fn state(kind: &NoticeKind) -> Option<OrderState> {
 fn standing(card: &Card, order: &Order, kind: &NoticeKind) -> Option<Standing> {
     let Standing { kind: of, state, .. } = card.standing;
     match (kind, order.kind, state) {
-        (NoticeKind::OrderLinked, OrderKind::Physical, CardState::Ordered { .. }) => Some(Standing {
+        (NoticeKind::OrderLinked { .. }, OrderKind::Physical, CardState::Ordered { .. }) => Some(Standing {
             state: card.standing.linked(),
             ..card.standing
         }),
@@ -104,8 +138,8 @@ async fn tell(
         | NoticeKind::LockedOutside { .. }
         | NoticeKind::UnlockedOutside
         | NoticeKind::Erased => return Ok(()),
-        NoticeKind::OrderLinked if order.kind == OrderKind::Print => return Ok(()),
-        NoticeKind::OrderLinked => EventKind::CardLinked,
+        NoticeKind::OrderLinked { .. } if order.kind == OrderKind::Print => return Ok(()),
+        NoticeKind::OrderLinked { .. } => EventKind::CardLinked,
         NoticeKind::OrderShipped { .. } => EventKind::CardShipped,
         NoticeKind::OrderFailed { .. } => EventKind::CardDeliveryFailed,
         NoticeKind::OrderReturned { .. } => EventKind::CardReturned,
@@ -119,12 +153,17 @@ async fn tell(
         .telling("order", order.token.as_str())
         .telling("kind", order.kind.as_str())
         .telling("token", card.token.as_str());
+    let event = if order.renewal {
+        event.telling("renewal", true)
+    } else {
+        event
+    };
     let event = match kind {
         NoticeKind::OrderInProduction
         | NoticeKind::LockedOutside { .. }
         | NoticeKind::UnlockedOutside
         | NoticeKind::Erased => event,
-        NoticeKind::OrderLinked => event.telling("late", order.overdue_at.is_some()),
+        NoticeKind::OrderLinked { .. } => event.telling("late", order.overdue_at.is_some()),
         // The tracking reference leads to an address: it is read through the API.
         NoticeKind::OrderShipped { carrier, .. } => {
             event.telling("carrier", carrier.clone().map_or(Value::Null, Value::from))

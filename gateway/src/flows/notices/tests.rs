@@ -52,7 +52,7 @@ pub(in crate::flows) async fn ordered(stage: &Stage, kind: OrderKind, order: &Or
     };
     let mut tx = services.db.begin().await.unwrap();
     cards::set_standing(&mut tx, card.id, standing).await.unwrap();
-    orders::insert(&mut tx, order, card.id, kind, services.now())
+    orders::insert(&mut tx, order, card.id, (kind, false), services.now())
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -101,7 +101,7 @@ async fn a_physical_card_is_linked_once_and_followed_to_its_holder() {
         };
         let life = [
             NoticeKind::OrderInProduction,
-            NoticeKind::OrderLinked,
+            NoticeKind::OrderLinked { exp: None },
             shipped(),
             returned,
         ];
@@ -144,7 +144,7 @@ async fn a_lock_outside_waits_for_the_plastic_and_can_be_lifted_before_it() {
             stage.engine
         );
         for (index, (card, order)) in (4..).zip([(&kept, token(1)), (&lifted, token(2))]) {
-            let linked = notice(&stage, index, NoticeKind::OrderLinked, card, &order);
+            let linked = notice(&stage, index, NoticeKind::OrderLinked { exp: None }, card, &order);
             apply(services, &linked).await.unwrap();
         }
         let (standing, _) = now_at(&stage, &kept).await;
@@ -191,7 +191,7 @@ async fn what_failed_later_takes_no_card_from_its_holder() {
     for stage in stages().await {
         let services = &stage.services;
         let card = ordered(&stage, OrderKind::Physical, &token(1)).await;
-        for (index, kind) in (1..).zip([NoticeKind::OrderLinked, failed(false, false)]) {
+        for (index, kind) in (1..).zip([NoticeKind::OrderLinked { exp: None }, failed(false, false)]) {
             apply(services, &notice(&stage, index, kind, &card, &token(1)))
                 .await
                 .unwrap();
@@ -205,7 +205,10 @@ async fn a_notice_that_is_faster_than_our_own_row_waits_for_it() {
     for stage in stages().await {
         let services = &stage.services;
         let other = ordered(&stage, OrderKind::Physical, &token(1)).await;
-        for (index, kind) in (1..).zip([NoticeKind::OrderInProduction, NoticeKind::OrderLinked]) {
+        for (index, kind) in (1..).zip([
+            NoticeKind::OrderInProduction,
+            NoticeKind::OrderLinked { exp: None },
+        ]) {
             apply(services, &notice(&stage, index, kind, &other, &token(9)))
                 .await
                 .unwrap();
@@ -234,7 +237,13 @@ async fn a_gap_stops_the_feed_and_two_processes_apply_each_notice_once() {
     for stage in stages().await {
         let services = &stage.services;
         let card = ordered(&stage, OrderKind::Physical, &token(1)).await;
-        let linked = notice(&stage, 41, NoticeKind::OrderLinked, &card, &token(1));
+        let linked = notice(
+            &stage,
+            41,
+            NoticeKind::OrderLinked { exp: None },
+            &card,
+            &token(1),
+        );
         let (one, two) = tokio::join!(apply(services, &linked), apply(services, &linked));
         assert_ne!(one.unwrap(), two.unwrap(), "{}", stage.engine);
         let later = notice(&stage, 43, shipped(), &card, &token(1));
@@ -259,7 +268,7 @@ async fn the_bureau_is_late_once_and_a_late_confirmation_still_links() {
         let of = |partner: &str| Scope::Partner(partner.parse().unwrap());
         assert_eq!(listed(&Scope::Platform).await, 1, "{}", stage.engine);
         assert_eq!((listed(&of("partner")).await, listed(&of("other")).await), (1, 0));
-        let linked = notice(&stage, 1, NoticeKind::OrderLinked, &card, &token(1));
+        let linked = notice(&stage, 1, NoticeKind::OrderLinked { exp: None }, &card, &token(1));
         apply(services, &linked).await.unwrap();
         assert_eq!(now_at(&stage, &card).await.0.state, CardState::Inactive);
         assert_eq!(listed(&Scope::Platform).await, 0, "it is late no more");

@@ -11,6 +11,7 @@ use crate::domain::person::{ExternalId, Person};
 use crate::domain::user::UserId;
 use crate::error::{Code, Error};
 use crate::services::Services;
+use crate::store::cards::life;
 use crate::store::users::Profile;
 use crate::store::{StoreError, events, user_standing, users};
 
@@ -43,6 +44,7 @@ pub async fn update_user(
             StoreError::Duplicate => Code::ExternalIdTaken.into(),
             other => Error::from(other),
         })?;
+    life::try_renewals_again(&mut tx, user.id).await?;
     let event = Event::new(EventKind::UserUpdated, &user.partner).about_user(user.id);
     events::write(&mut tx, &event, services.now()).await?;
     let profile = users::profile(&mut tx, user.id).await?.ok_or(Code::NotFound)?;

@@ -19,13 +19,16 @@ pub(in crate::http) async fn activate<C: CardCall>(call: C) -> Result<HttpRespon
 }
 
 pub(in crate::http) fn doc() -> Doc {
-    let doc = Doc::new(Tag::Cards, "Activate a physical card")
+    let doc = Doc::new(Tag::Cards, "Activate a physical card or its next plastic")
         .says(
             "Once the plastic is in its holder's hands. Until then every authorisation is rejected. While the plastic lies \
-             at the bureau again, or will not come, there is nothing to activate.",
+             at the bureau again, or will not come, there is nothing to activate. The next plastic of a card that nears its \
+             end is activated in the same way, also after that end: number and PIN stay, `exp` is the next one, and the old \
+             plastic stops working.",
         )
         .no_members()
         .answers::<MaskedCard>(200, "The card, now `ACTIVE`.", examples::masked_card())
+        .asks_vault()
         .errors(&[Code::CardReturned]);
     rules::govern(doc, Action::Activate)
 }

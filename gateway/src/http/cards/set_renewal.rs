@@ -28,8 +28,10 @@ pub(in crate::http) async fn set<C: CardCall>(call: C) -> Result<HttpResponse, E
 pub(in crate::http) fn doc() -> Doc {
     let doc = Doc::new(Tag::Cards, "Decide whether a card is renewed")
         .says(
-            "A virtual card whose program renews gets a later end and another CVV some weeks before its end, unless this says \
-             `false`. The number stays; the old end and CVV stop working at once.",
+            "A card whose program renews goes on before its end, unless this says `false`: the number stays, the end and the CVV \
+             are others. A virtual card gets them at once. Of a card with plastic the next is ordered to the user's address \
+             (`delivery`, `nextExp`), and the old one goes on until that takes over: Digital First when the bureau has made \
+             it, a physical card when it is activated. What cannot be ordered is told as `card.not_renewed`.",
         )
         .body([required("automatic", boolean(false))])
         .answers::<MaskedCard>(200, "The card.", examples::masked_card());

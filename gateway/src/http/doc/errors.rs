@@ -13,12 +13,13 @@ use crate::error::Code;
 /// What no operation says of itself: 405 is what a path says of verbs that it has not; a session that is used up is told of a row
 /// of an import, within an answer. What authorises has its codes before its door.
 #[cfg(test)]
-pub(super) const OF_NO_OPERATION: [Code; 7] = [
+pub(super) const OF_NO_OPERATION: [Code; 8] = [
     Code::InsufficientFunds,
     Code::PartnerLimitExceeded,
     Code::PartnerBalanceRequired,
     Code::PartnerBalanceLocked,
     Code::HoldEnded,
+    Code::NotRenewable,
     Code::MethodNotAllowed,
     Code::ImportRowsUsedUp,
 ];

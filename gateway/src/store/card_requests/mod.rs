@@ -3,15 +3,17 @@
 //! the two neither loses nor doubles anything.
 
 mod new_cards;
+mod renewal;
 mod tokenise;
 
 use serde::{Deserialize, Serialize};
 use shared::ids::{CardToken, IdempotencyKey};
-use shared::vault_api::cards::{CardOperation, LockFinally, PrintCard, RenewCard};
+use shared::vault_api::cards::{CardOperation, LockFinally, PrintCard};
 use sqlx::any::AnyRow;
 use time::{Duration, OffsetDateTime};
 
 pub use self::new_cards::{Issue, Order};
+pub use self::renewal::{Renew, RenewalActivation, RenewedPlastic};
 pub use self::tokenise::{BringRow, Tokenise, brought_in};
 use super::audit::Stamp;
 use super::row::{get, parse};
@@ -66,6 +68,10 @@ pub enum Task {
     Remove(Remove),
     /// Move the end of a card on.
     Renew(Renew),
+    /// Order the next plastic of a card.
+    RenewPlastic(RenewedPlastic),
+    /// Take a card's next plastic into use.
+    ActivateRenewal(RenewalActivation),
     /// Begin a card's PIN tries again, after its lock was lifted outside.
     ClearPinTries(ClearPinTries),
 }
@@ -86,9 +92,13 @@ impl Task {
             Self::Order(order) => Some(BalanceId(order.balance)),
             Self::Tokenise(tokenise) => Some(tokenise.balance()),
             Self::BringRow(row) => Some(row.balance()),
-            Self::Print(_) | Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {
-                None
-            }
+            Self::Print(_)
+            | Self::Lock(_)
+            | Self::Remove(_)
+            | Self::Renew(_)
+            | Self::RenewPlastic(_)
+            | Self::ActivateRenewal(_)
+            | Self::ClearPinTries(_) => None,
         }
     }
 
@@ -104,8 +114,13 @@ impl Task {
             }
             Self::Tokenise(task) => task.call.holder_proof = Some(proof.holder_proof),
             Self::Print(print) => print.call.holder_proof = Some(proof.holder_proof),
-            Self::BringRow(_) | Self::Lock(_) | Self::Remove(_) | Self::Renew(_) | Self::ClearPinTries(_) => {
-            }
+            Self::BringRow(_)
+            | Self::Lock(_)
+            | Self::Remove(_)
+            | Self::Renew(_)
+            | Self::RenewPlastic(_)
+            | Self::ActivateRenewal(_)
+            | Self::ClearPinTries(_) => {}
         }
     }
 }
@@ -174,15 +189,6 @@ pub struct Remove {
     pub card: CardToken,
     /// What the vault is asked.
     pub call: CardOperation,
-}
-
-/// Move the end of a card on.
-#[derive(Serialize, Deserialize)]
-pub struct Renew {
-    /// The card.
-    pub card: CardToken,
-    /// What the vault is asked.
-    pub call: RenewCard,
 }
 
 /// Begin a card's PIN tries again.

@@ -141,5 +141,6 @@ pub const fn brought_in(kind: CardKind, foreign: bool) -> Standing {
             CardOrigin::Tokenised
         },
         replaced: false,
+        renewal: None,
     }
 }

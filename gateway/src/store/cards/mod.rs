@@ -9,13 +9,16 @@ use sqlx::any::AnyRow;
 use super::row::{get, named, parse};
 use super::{StoreError, Tx, instant, millis};
 use crate::domain::balance::BalanceId;
-use crate::domain::card::{Card, CardId, CardName, CardOrigin, CardState, CardType, Standing, Unlocked};
+use crate::domain::card::{
+    Card, CardId, CardName, CardOrigin, CardState, CardType, Renewal, Standing, Unlocked,
+};
 use crate::domain::lock::{Lock, LockCode, Party};
 use crate::domain::order::Delivery;
 use crate::domain::user::UserId;
 
 pub(super) fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
     let name: Option<String> = get(row, "name")?;
+    let state = state_of_row(row)?;
     Ok(Card {
         id: CardId(get(row, "id")?),
         token: parse(row, "token")?,
@@ -23,9 +26,10 @@ pub(super) fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
         balance: BalanceId(get(row, "balance_id")?),
         standing: Standing {
             kind: named(row, "kind", CardType::from_name)?,
-            state: state_of_row(row)?,
+            state,
             origin: named(row, "origin", CardOrigin::from_name)?,
             replaced: get::<Option<i64>>(row, "replacement")?.is_some(),
+            renewal: renewal_of_row(row, state)?,
         },
         masked: parse(row, "masked")?,
         exp: parse(row, "exp")?,
@@ -40,6 +44,17 @@ pub(super) fn of_row(row: &AnyRow) -> Result<Card, StoreError> {
         replaced_by: get::<Option<i64>>(row, "replaced_by")?.map(CardId),
         automatic_renewal: get::<i64>(row, "automatic_renewal")? != 0,
     })
+}
+
+/// What is gone or locked for good does not go on, whatever was under way.
+fn renewal_of_row(row: &AnyRow, state: CardState) -> Result<Option<Renewal>, StoreError> {
+    let Some(name) = get::<Option<String>>(row, "renewal")? else {
+        return Ok(None);
+    };
+    let renewal = Renewal::from_name(&name, parse(row, "renewal_exp")?);
+    let renewal = renewal.ok_or(StoreError::Corrupt("renewal"))?;
+    let over = state == CardState::Removed || state.lock().is_some_and(|lock| lock.code.is_irreversible());
+    Ok(Some(renewal).filter(|_| !over))
 }
 
 fn delivery_of_row(row: &AnyRow) -> Result<Option<Delivery>, StoreError> {

@@ -5,6 +5,7 @@ mod doors;
 mod kills;
 mod late;
 mod orders;
+mod renewed;
 mod replaced;
 
 use std::time::Duration;

@@ -164,6 +164,7 @@ impl Checker<'_> {
             let secrets = CardSecrets::unwrap(self.keyring, card, wrapped.ok_or_else(missing)?)?;
             let pan = secrets.pan(card)?;
             secrets.cvv(card)?;
+            secrets.next_cvv(card)?;
             secrets.pin(card)?;
             let subject = subject(pan.as_bytes(), card.reach());
             Ok(self.keyring.fingerprints(&subject).collect())

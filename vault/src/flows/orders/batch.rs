@@ -1,7 +1,7 @@
 //! Batches for the bureau: what waits is sealed to the bureau's key, once, and kept to be fetched again.
 //!
 //! A line carries the number, for the chip, and where it goes. Of a physical card also the CVV2, which is printed on it; of
-//! Digital First plastic not, for nothing is printed on that. Each line is an event and a unit of a budget before the batch
+//! Digital First plastic not, for nothing is printed on that. The next plastic of a card carries its next end and CVV2. Each line is an event and a unit of a budget before the batch
 //! leaves.
 
 use std::ops::Bound;
@@ -16,7 +16,7 @@ use shared::vault_api::plastic::{Batch, FailureReason, MOST_ORDERS, MakeBatch, O
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{OrderRecord, Unconfirmed, WAITS, fail, is_of, move_on, order_key, prefix, wrong_step};
+use super::{OrderRecord, Unconfirmed, WAITS, fail, is_of, move_on, prefix, wrong_step};
 use crate::audit::event::{Event, Operation};
 use crate::domain::card::Card;
 use crate::domain::program::Rules;
@@ -187,6 +187,15 @@ struct Line {
     card: Stored<Card>,
 }
 
+impl Line {
+    /// Not once the card is closed or locked for good. Of the next plastic of a card, what it goes on with must be there.
+    fn may_be_made(&self) -> bool {
+        let (order, card) = (&self.order.record, &self.card.record);
+        let goes_on = !order.renews || card.next_by(&order.order).is_some();
+        card.standing.permits_use().is_ok() && goes_on
+    }
+}
+
 /// A batch that is sealed and not yet the bureau's.
 struct Draft {
     record: BatchRecord,
@@ -211,14 +220,15 @@ impl Draft {
                 .scan_readable(&prefix(WAITS, program), Bound::Unbounded, most)?;
         let (mut lines, mut closed) = (Vec::new(), Vec::new());
         for entry in waiting {
-            let order = vault.records.get::<OrderRecord>(&order_key(&entry.order))?;
+            let order = super::find(vault, &entry.order)?;
             let order =
                 order.ok_or_else(|| Error::Corrupt(format!("order {} is listed and gone", entry.order)))?;
             let card = vault.card_alone(&order.record.card)?;
             let line = Line { order, card };
-            match line.card.record.standing.permits_use() {
-                Ok(()) => lines.push(line),
-                Err(_) => closed.push(line),
+            if line.may_be_made() {
+                lines.push(line);
+            } else {
+                closed.push(line);
             }
         }
         if lines.is_empty() && closed.is_empty() {
@@ -342,14 +352,24 @@ fn write_line(vault: &OpenVault, json: &mut Vec<u8>, line: &Line) -> Result<(), 
         OrderKind::Print => "PRINT",
         OrderKind::Physical => "PHYSICAL",
     };
-    let (pan, exp) = (secrets.pan(card)?, card.exp.to_string());
+    let next = card.next_by(&order.order);
+    let (pan, exp) = (
+        secrets.pan(card)?,
+        next.map_or(card.exp, |next| next.exp).to_string(),
+    );
+    let renewal: &[u8] = if order.renews {
+        b"\",\"renewal\":true"
+    } else {
+        b"\""
+    };
     // All of an alphabet that JSON need not escape.
     for part in [
         &b"{\"order\":\""[..],
         order.order.as_str().as_bytes(),
         b"\",\"kind\":\"",
         kind.as_bytes(),
-        b"\",\"cardNo\":\"",
+        renewal,
+        b",\"cardNo\":\"",
         pan.as_bytes(),
         b"\",\"exp\":\"",
         exp.as_bytes(),
@@ -358,7 +378,12 @@ fn write_line(vault: &OpenVault, json: &mut Vec<u8>, line: &Line) -> Result<(), 
     }
     if order.kind == OrderKind::Physical {
         let missing = || Error::Corrupt(format!("card {} was ordered without a code", card.token));
-        let cvv = secrets.cvv(card)?.ok_or_else(missing)?;
+        let cvv = if order.renews {
+            secrets.next_cvv(card)?
+        } else {
+            secrets.cvv(card)?
+        };
+        let cvv = cvv.ok_or_else(missing)?;
         for part in [&b"\",\"cvv2\":\""[..], cvv.as_bytes()] {
             json.extend_from_slice(part);
         }

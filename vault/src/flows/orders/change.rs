@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shared::expiry::Expiry;
 use shared::ids::{IdempotencyKey, OrderToken};
 use shared::mtls::identity::Identity;
 use shared::vault_api::notices::NoticeKind;
@@ -9,12 +10,14 @@ use shared::vault_api::plastic::{BureauOrder, FailureReason, OrderStateName, Ret
 
 use super::batch::card_of;
 use super::{OrderRecord, fail, is_of, move_on, order_key, wrong_step};
-use crate::audit::event::Event;
+use crate::audit::event::{Event, Operation};
+use crate::domain::card::{Card, NextTerm};
 use crate::domain::pan::Pan;
 use crate::error::Error;
+use crate::flows::take_over::taken_over;
 use crate::idempotency::{Logged, Slot};
 use crate::open_vault::OpenVault;
-use crate::records::Tx;
+use crate::records::{Stored, Tx};
 
 /// Longest name of a carrier or a letter, characters.
 const MOST_CHARACTERS: usize = 64;
@@ -111,6 +114,10 @@ async fn take(
     let destroy_at = vault
         .now()
         .saturating_add(vault.surroundings.retention.grace_seconds);
+    let takes_over = match step {
+        Step::Confirm => TakeOver::prepare(vault, order)?,
+        Step::Ship(_) | Step::Return(_) | Step::Fail(_) => None,
+    };
     let (registers, at) = (vault.registers(), event.at);
     let (caller, order, slot, step) = (caller.clone(), order.clone(), slot.clone(), step.copied());
     let work = move |tx: &mut Tx<'_, '_>, event: &mut Event| {
@@ -131,7 +138,9 @@ async fn take(
             }
             Step::Confirm => {
                 let next = record.state.confirm().map_err(wrong_step)?;
-                advance(tx, record, &card.program, next, NoticeKind::OrderLinked, at)?
+                let program = card.program.clone();
+                let exp = begin_next_term(tx, &record, card, takes_over, event)?;
+                advance(tx, record, &program, next, NoticeKind::OrderLinked { exp }, at)?
             }
             Step::Ship(ship) => {
                 let next = record.state.ship().map_err(wrong_step)?;
@@ -154,6 +163,62 @@ async fn take(
         Ok(answer)
     };
     vault.commit(event, work).await
+}
+
+/// A card whose next plastic takes over with the bureau's confirmation, before and after.
+struct TakeOver {
+    before: Stored<Card>,
+    after: Card,
+}
+
+impl TakeOver {
+    /// Outside the transaction: it takes the card's data key.
+    fn prepare(vault: &OpenVault, order: &OrderToken) -> Result<Option<Self>, Error> {
+        let Some(order) = super::find(vault, order)? else {
+            return Ok(None);
+        };
+        let before = vault.card_alone(&order.record.card)?;
+        if !at_confirmation(&order.record, &before.record) {
+            return Ok(None);
+        }
+        let after = taken_over(vault, &before.record)?;
+        Ok(Some(Self { before, after }))
+    }
+}
+
+/// Whether the card goes on with the plastic as soon as it is made: where a code is printed it waits for its holder, and what
+/// is closed or locked for good does not go on.
+fn at_confirmation(order: &OrderRecord, card: &Card) -> bool {
+    let unprinted = |next: &NextTerm| next.cvv.is_none();
+    order.renews && card.standing.permits_use().is_ok() && card.next_by(&order.order).is_some_and(unprinted)
+}
+
+/// Has the card go on, if it does so with the confirmation; gives its end then. A card that is dead forgets what it would have
+/// gone on with.
+fn begin_next_term(
+    tx: &mut Tx<'_, '_>,
+    order: &OrderRecord,
+    mut card: Card,
+    prepared: Option<TakeOver>,
+    event: &Event,
+) -> Result<Option<Expiry>, Error> {
+    if !at_confirmation(order, &card) {
+        if card.next_by(&order.order).is_some() && card.standing.permits_use().is_err() {
+            card.next = None;
+            tx.put(&card)?;
+        }
+        return Ok(None);
+    }
+    let TakeOver { before, after } = prepared.ok_or(Error::Raced)?;
+    if !tx.is_unchanged(&before)? {
+        return Err(Error::Raced);
+    }
+    tx.put(&after)?;
+    let mut renewal = event.clone();
+    renewal.operation = Operation::Renew;
+    renewal.note = Some(order.order.to_string());
+    tx.also(renewal);
+    Ok(Some(after.exp))
 }
 
 impl Step {

@@ -19,7 +19,8 @@ use crate::domain::plastic::{Broken, DeliveryAddress, EmbossedName};
 use crate::domain::program::Rules;
 use crate::error::Error;
 use crate::flows::{erase, notices};
-use crate::records::{Record, Tx};
+use crate::open_vault::OpenVault;
+use crate::records::{Record, Stored, Tx};
 use crate::store::Tree;
 
 /// An order.
@@ -35,6 +36,9 @@ pub struct OrderRecord {
     /// How far it is.
     #[serde(default)]
     pub state: OrderState,
+    /// Whether it is the next plastic of a card that had some.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renews: bool,
     /// What is embossed; a virtual card's plastic has no name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embossed_name: Option<EmbossedName>,
@@ -107,6 +111,14 @@ pub fn place(tx: &mut Tx<'_, '_>, order: &OrderRecord, program: &ProgramName) ->
     tx.put(order)
 }
 
+/// An order, as it was read.
+///
+/// # Errors
+/// The store's.
+pub fn find(vault: &OpenVault, order: &OrderToken) -> Result<Option<Stored<OrderRecord>>, Error> {
+    vault.records.get(&order_key(order))
+}
+
 /// Forgets what is personal of the order of a card that is destroyed, however far it is.
 ///
 /// # Errors
@@ -146,7 +158,7 @@ fn move_on(
 }
 
 /// Ends an order. Before there is plastic a physical card is closed with it, for it was nobody's; a virtual one may have its
-/// plastic ordered anew. Later the card stays as it is: its holder knows it.
+/// plastic ordered anew. Later the card stays as it is: its holder knows it. So does one whose next plastic will not come.
 fn fail(
     tx: &mut Tx<'_, '_>,
     order: OrderRecord,
@@ -156,8 +168,13 @@ fn fail(
 ) -> Result<(), Error> {
     let next = order.state.fail(reason).map_err(wrong_step)?;
     let unmade = order.state.is_unmade();
-    let card_closed = unmade && order.kind == OrderKind::Physical;
-    if card_closed {
+    let card_closed = unmade && order.kind == OrderKind::Physical && !order.renews;
+    if order.renews {
+        if card.next_by(&order.order).is_some() {
+            card.next = None;
+            tx.put(&card)?;
+        }
+    } else if card_closed {
         erase::close(tx, &mut card, destroy_at)?;
     } else if unmade {
         card.plastic = false;
@@ -166,7 +183,7 @@ fn fail(
     let notice = NoticeKind::OrderFailed {
         reason: reason.as_str().to_owned(),
         card_closed,
-        plastic_void: unmade,
+        plastic_void: unmade && !order.renews,
     };
     move_on(tx, order, &card.program, next, notice, at)
 }

@@ -229,6 +229,11 @@ fn renew(vault: &OpenVault, key: &[u8], before: &[u8]) -> Result<Change, Error> 
             *next = Some(old.reseal(&new, field, was, sealed)?);
         }
     }
+    if let Some(next) = card.next.as_mut()
+        && let Some(sealed) = &next.cvv
+    {
+        next.cvv = Some(old.reseal(&new, Field::NextCvv, was, sealed)?);
+    }
     Ok(Change::Renew {
         before: before.to_vec(),
         stored: Box::new(stored),

@@ -9,6 +9,7 @@ mod erased;
 mod governance;
 mod plastic;
 mod processes;
+mod renewed_plastic;
 mod reopening;
 mod root;
 mod slots;

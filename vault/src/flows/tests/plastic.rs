@@ -25,7 +25,7 @@ fn bureau(name: &str) -> Identity {
 }
 
 /// A program with a key of its bureau; who opens what is sealed to it.
-async fn with_key(stage: &Stage, emissions: u32) -> Opener {
+pub(super) async fn with_key(stage: &Stage, emissions: u32) -> Opener {
     let private = RsaPrivateKey::generate(RsaKeySize::Bits2048).unwrap();
     let private = RsaPrivateKey::from_pkcs8(&private).unwrap();
     let mut rules = program("demo-eur", "999900");
@@ -36,7 +36,12 @@ async fn with_key(stage: &Stage, emissions: u32) -> Opener {
     Opener::new(private, Vec::new())
 }
 
-async fn order(stage: &Stage, phone: &Phone, channel: Channel, proven: bool) -> Result<OrderedCard, Error> {
+pub(super) async fn order(
+    stage: &Stage,
+    phone: &Phone,
+    channel: Channel,
+    proven: bool,
+) -> Result<OrderedCard, Error> {
     let key = stage.key();
     let payload = stage.seal(&json!({
         "balanceId": 1,
@@ -68,7 +73,7 @@ async fn order(stage: &Stage, phone: &Phone, channel: Channel, proven: bool) -> 
     order_card::order(&stage.vault, event, &Identity::Gateway, holder, &key, request).await
 }
 
-async fn batch_of(stage: &Stage, by: &str, key: &IdempotencyKey) -> Result<Batch, Error> {
+pub(super) async fn batch_of(stage: &Stage, by: &str, key: &IdempotencyKey) -> Result<Batch, Error> {
     let request = MakeBatch {
         program: "demo-eur".parse().unwrap(),
         most: None,
@@ -78,7 +83,7 @@ async fn batch_of(stage: &Stage, by: &str, key: &IdempotencyKey) -> Result<Batch
     batch::make(&stage.vault, event, &bureau(by), key, request).await
 }
 
-async fn say(stage: &Stage, order: &OrderToken, step: Step) -> Result<(), Error> {
+pub(super) async fn say(stage: &Stage, order: &OrderToken, step: Step) -> Result<(), Error> {
     let event = stage.event(Operation::ChangeOrder);
     let by = bureau("bureau");
     change(&stage.vault, event, &by, order.clone(), &stage.key(), step)
@@ -86,23 +91,23 @@ async fn say(stage: &Stage, order: &OrderToken, step: Step) -> Result<(), Error>
         .map(drop)
 }
 
-fn lines(opener: &Opener, batch: &Batch) -> Vec<Value> {
+pub(super) fn lines(opener: &Opener, batch: &Batch) -> Vec<Value> {
     let jwe = CompactJwe::parse(&batch.payload, AlgPolicy::Sha256Only).unwrap();
     let content: Value = serde_json::from_slice(&opener.open(&jwe).unwrap()).unwrap();
     content["orders"].as_array().unwrap().clone()
 }
 
-fn record(stage: &Stage, order: &OrderToken) -> OrderRecord {
+pub(super) fn record(stage: &Stage, order: &OrderToken) -> OrderRecord {
     let stored = stage.vault.records.get(order.as_str().as_bytes()).unwrap();
     stored.unwrap().record
 }
 
-async fn told(stage: &Stage) -> Vec<NoticeKind> {
+pub(super) async fn told(stage: &Stage) -> Vec<NoticeKind> {
     let page = notices::read(&stage.vault, 0, 200, 0).await.unwrap();
     page.items.into_iter().map(|notice| notice.kind).collect()
 }
 
-fn is(error: &Error, code: &str) -> bool {
+pub(super) fn is(error: &Error, code: &str) -> bool {
     error.status_and_code().1 == code
 }
 
@@ -153,7 +158,7 @@ async fn an_order_goes_to_the_bureau_once_and_is_followed() {
             kinds.as_slice(),
             [
                 NoticeKind::OrderInProduction,
-                NoticeKind::OrderLinked,
+                NoticeKind::OrderLinked { exp: None },
                 NoticeKind::OrderShipped { .. },
                 NoticeKind::OrderReturned { .. },
                 NoticeKind::OrderShipped { .. },

@@ -1,6 +1,7 @@
 //! What flows do on a real database while the vault is away: nothing half-done, and what needs no vault goes on.
 
 mod life;
+mod renewal;
 mod standing;
 mod trail;
 
