@@ -198,6 +198,12 @@ impl Card {
         self.next.as_ref().filter(|next| next.order == *order)
     }
 
+    /// The end after which nothing can be made of the card any more: the next one, while its next plastic is on its way.
+    #[must_use]
+    pub fn last_end(&self) -> Expiry {
+        self.next.as_ref().map_or(self.exp, |next| next.exp)
+    }
+
     /// For whom the number leads to this card.
     #[must_use]
     pub fn reach(&self) -> Reach<'_> {

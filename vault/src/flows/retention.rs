@@ -166,9 +166,13 @@ pub async fn close_expired(vault: &Arc<OpenVault>) -> Result<usize, Error> {
                 Err(other) => return Err(other),
             };
             let open = matches!(card.standing, Standing::Open | Standing::LockedFinally { .. });
-            if open && vault.surroundings.retention.closes(card.exp, now) {
-                close(vault, card).await?;
-                closed += 1;
+            if open && vault.surroundings.retention.closes(card.last_end(), now) {
+                match close(vault, card).await {
+                    Ok(()) => closed += 1,
+                    // It goes on since.
+                    Err(Error::Raced) => {}
+                    Err(other) => return Err(other),
+                }
             }
         }
     }
@@ -177,6 +181,7 @@ pub async fn close_expired(vault: &Arc<OpenVault>) -> Result<usize, Error> {
 async fn close(vault: &Arc<OpenVault>, card: Card) -> Result<(), Error> {
     let mut event = Event::done(Operation::Erase, vault.surroundings.clock.now());
     event.note = Some(format!("expired {}", card.exp));
+    let judged = card.last_end();
     (event.card, event.holder, event.program) =
         (Some(card.token.clone()), Some(card.holder), Some(card.program));
     let due = vault
@@ -186,6 +191,9 @@ async fn close(vault: &Arc<OpenVault>, card: Card) -> Result<(), Error> {
     let work = move |tx: &mut Tx<'_, '_>, _: &mut Event| {
         let card: Option<Card> = tx.get(&card_key(&card.token))?;
         let mut card = card.ok_or(Error::NotFound("card"))?;
+        if card.last_end() != judged {
+            return Err(Error::Raced);
+        }
         card.standing = card.standing.close(due);
         if matches!(card.standing, Standing::Closed { destroy_at, .. } if destroy_at == due) {
             let card_token = card.token.clone();

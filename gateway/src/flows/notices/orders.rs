@@ -52,8 +52,9 @@ async fn renewal(
 ) -> Result<(), Error> {
     match (kind, card.standing.renewal) {
         (NoticeKind::OrderLinked { exp: Some(exp) }, _) => {
-            // Nothing waits for its holder here: that it goes on is what there is to tell.
-            if life::renew(tx, card.id, card.exp, *exp).await? {
+            // Nothing waits for its holder here: that it goes on is what there is to tell, unless it was removed since.
+            let moved = life::renew(tx, card.id, card.exp, *exp).await?;
+            if moved && card.standing.state != CardState::Removed {
                 let partner = tell_of_cards::owner(tx, card.user).await?.partner;
                 let event = tell_of_cards::about(EventKind::CardRenewed, &partner, card);
                 tell_of_cards::write(services, tx, &event).await?;

@@ -1,8 +1,8 @@
 //! Batches for the bureau: what waits is sealed to the bureau's key, once, and kept to be fetched again.
 //!
 //! A line carries the number, for the chip, and where it goes. Of a physical card also the CVV2, which is printed on it; of
-//! Digital First plastic not, for nothing is printed on that. The next plastic of a card carries its next end and CVV2. Each line is an event and a unit of a budget before the batch
-//! leaves.
+//! Digital First plastic not, for nothing is printed on that. The line of a card's next plastic carries its next end and CVV2.
+//! Each line is an event and a unit of a budget before the batch leaves.
 
 use std::ops::Bound;
 use std::sync::Arc;

@@ -166,6 +166,12 @@ async fn the_next_plastic_is_ordered_once_and_takes_over_in_its_holders_hand() {
             "under way: once"
         );
 
+        let held = card(&stage, &token);
+        assert_eq!(
+            (held.exp, held.last_end()),
+            (end, ordered.exp),
+            "not over at its end"
+        );
         let line = next_line(&stage, &opener).await;
         assert_eq!(
             (&line["kind"], &line["renewal"]),
