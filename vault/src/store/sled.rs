@@ -11,6 +11,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
@@ -30,6 +31,13 @@ pub const MIN_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// sled's background thread: reclaims segments and syncs what little is left, in milliseconds.
 const BACKGROUND_FLUSH_MS: u64 = 500;
+
+/// How long an engine that is opened waits for sled's own lock. It is held for a moment after the engine was closed: by a
+/// background thread of sled's that is about to end, or by a process that is just being started and has a copy of every open
+/// file until then.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The embedded engine. One process at a time: sled holds a lock on its file.
 pub struct SledEngine {
@@ -52,7 +60,7 @@ impl SledEngine {
             .path(directory)
             .cache_capacity(cache_bytes.max(MIN_CACHE_BYTES))
             .flush_every_ms(Some(BACKGROUND_FLUSH_MS));
-        let db = guarded(|| config.open())?;
+        let db = guarded(|| open_unlocked(&config))?;
         // The file name is sled 0.34.7's own; the version is pinned for it.
         let file = OpenOptions::new()
             .read(true)
@@ -72,6 +80,22 @@ impl SledEngine {
     fn snapshots(&self) -> MutexGuard<'_, Vec<Weak<Kept>>> {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens sled once nobody holds its lock any more.
+fn open_unlocked(config: &::sled::Config) -> ::sled::Result<::sled::Db> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match config.open() {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
+    }
+}
+
+/// sled tells of its lock by these words alone; the version is pinned for them.
+fn is_locked(error: &::sled::Error) -> bool {
+    matches!(error, ::sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
 }
 
 /// One point in sled's time: what is in sled now, under what the snapshot keeps of the past.

@@ -1,7 +1,9 @@
 use std::fs;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::contract_tests;
@@ -22,6 +24,25 @@ fn put(engine: &dyn Engine, tree: Tree, key: &[u8], value: Option<Vec<u8>>) {
 #[test]
 fn sled_keeps_the_engine_contract() {
     contract_tests::holds_for(&open);
+}
+
+#[test]
+fn an_engine_waits_for_whoever_is_about_to_let_go_of_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()));
+    let holder = fs::File::open(directory.path().join("db")).unwrap();
+    holder.lock().unwrap();
+    let (opened, told) = mpsc::channel();
+    let path = directory.path().to_owned();
+    let opener = thread::spawn(move || opened.send(SledEngine::open(&path, MIN_CACHE_BYTES).is_ok()));
+    assert_eq!(
+        told.recv_timeout(Duration::from_millis(100)),
+        Err(mpsc::RecvTimeoutError::Timeout),
+        "it does not wait"
+    );
+    drop(holder);
+    assert!(told.recv().unwrap());
+    opener.join().unwrap().unwrap();
 }
 
 #[test]
