@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deploy::actors::{Card, Credentials, tls};
@@ -166,27 +166,7 @@ async fn the_vault_forgets(pair: &Pair, needles: &[String]) -> Result<()> {
     let at_once = scan_memory(pid, &all_forms(needles))?;
     let mut needles = needles.to_vec();
     needles.push(PIN_UNDER_WAY.to_owned());
-    let mut processor = RawConnection::open(&pair.stand, port, Some(&pair.stand.certificates().processor))?;
-    let body = format!(r#"{{"cardNo":"9999000000000004","pin":"{PIN_UNDER_WAY}"}}"#);
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
-        paths::VERIFY_PIN,
-        body.len()
-    );
-    let (most, last) = body.split_at(body.len() - 1);
-    processor.write(format!("{head}{most}").as_bytes())?;
-    let control = [PIN_UNDER_WAY.as_bytes().to_vec()];
-    let under_way = look_until(|| scan_memory(pid, &control), |scan| scan.total() > 0).await?;
-    ensure!(
-        under_way.total() > 0,
-        "a request under way was not found in the vault's memory"
-    );
-    processor.write(last.as_bytes())?;
-    let answer = processor.answer()?;
-    ensure!(
-        answer.as_ref().is_some_and(|(status, _)| *status == 200),
-        "the question was not answered: {answer:?}"
-    );
+    let under_way = seen_under_way(pair).await?;
 
     let open = look_until(|| connections_to(port), |open| *open == 0).await?;
     ensure!(open == 0, "{open} connections to the vault rest for ever");
@@ -205,6 +185,38 @@ async fn the_vault_forgets(pair: &Pair, needles: &[String]) -> Result<()> {
         places(&left)
     );
     Ok(())
+}
+
+/// A search while a request of whose body the last byte is missing. The vault waits ten seconds for a body, and a busy machine
+/// may need longer to look: then it is asked again.
+async fn seen_under_way(pair: &Pair) -> Result<MemoryScan> {
+    let (pid, port) = (pair.stand.vault()?.pid(), pair.stand.ports().vault);
+    let body = format!(r#"{{"cardNo":"9999000000000004","pin":"{PIN_UNDER_WAY}"}}"#);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        paths::VERIFY_PIN,
+        body.len()
+    );
+    let (most, last) = body.split_at(body.len() - 1);
+    let control = [PIN_UNDER_WAY.as_bytes().to_vec()];
+    let deadline = Instant::now() + 2 * PATIENCE;
+    loop {
+        let mut processor =
+            RawConnection::open(&pair.stand, port, Some(&pair.stand.certificates().processor))?;
+        processor.write(format!("{head}{most}").as_bytes())?;
+        let under_way = look_until(|| scan_memory(pid, &control), |scan| scan.total() > 0).await?;
+        ensure!(
+            under_way.total() > 0,
+            "a request under way was not found in the vault's memory"
+        );
+        // Written in vain where the vault has given up meanwhile.
+        let answer = processor.write(last.as_bytes()).and_then(|()| processor.answer());
+        match answer {
+            Ok(Some((200, _))) => return Ok(under_way),
+            Ok(Some((408, _)) | None) | Err(_) if Instant::now() < deadline => {}
+            other => bail!("the question was not answered: {other:?}"),
+        }
+    }
 }
 
 fn places(scan: &MemoryScan) -> String {
