@@ -31,9 +31,15 @@ impl Request {
     /// # Errors
     /// When it is no single PKCS #10 request, its key is not of an accepted kind, or it is not signed by that key.
     pub fn from_pem(pem: &[u8]) -> Result<Self> {
-        let der = only_section(pem)?;
-        let (rest, request) =
-            X509CertificationRequest::from_der(&der).map_err(|_| Error::RequestMalformed)?;
+        Self::from_der(&only_section(pem)?)
+    }
+
+    /// Reads the DER within, and checks it.
+    ///
+    /// # Errors
+    /// As [`Request::from_pem`].
+    pub fn from_der(der: &[u8]) -> Result<Self> {
+        let (rest, request) = X509CertificationRequest::from_der(der).map_err(|_| Error::RequestMalformed)?;
         if !rest.is_empty() {
             return Err(Error::RequestMalformed);
         }

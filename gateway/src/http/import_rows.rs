@@ -39,13 +39,13 @@ const STATUS: Rule = Rule {
 
 /// How lines of an import are read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub struct Reading {
     /// The day by which days of birth are judged.
-    pub(super) now: OffsetDateTime,
+    pub now: OffsetDateTime,
     /// By which algorithms payloads may be wrapped.
-    pub(super) algorithms: AlgPolicy,
+    pub algorithms: AlgPolicy,
     /// Whether users bring cards.
-    pub(super) with_cards: bool,
+    pub with_cards: bool,
 }
 
 /// Reads a user: the body of a registration, `kyc: {status, provider, reference}` if the partner has checked the identity, and
@@ -53,7 +53,7 @@ pub(super) struct Reading {
 ///
 /// # Errors
 /// `MALFORMED_JSON`, `VALIDATION_FAILED`.
-pub(super) fn newcomer(line: &[u8], reading: Reading) -> Result<NewcomerRow, Error> {
+pub fn newcomer(line: &[u8], reading: Reading) -> Result<NewcomerRow, Error> {
     let mut fields = Fields::read(line)?;
     let person = person(&mut fields, reading.now);
     let external_id = fields.optional_text("externalId", ExternalId::parse);
@@ -77,7 +77,7 @@ pub(super) fn newcomer(line: &[u8], reading: Reading) -> Result<NewcomerRow, Err
 ///
 /// # Errors
 /// `MALFORMED_JSON`, `VALIDATION_FAILED`.
-pub(super) fn card_row(line: &[u8], reading: Reading) -> Result<CardRow, Error> {
+pub fn card_row(line: &[u8], reading: Reading) -> Result<CardRow, Error> {
     let mut fields = Fields::read(line)?;
     let by_name = fields.has("externalId");
     let owner = if by_name {

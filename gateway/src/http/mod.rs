@@ -16,7 +16,7 @@ mod export;
 mod header;
 mod health;
 mod holder_challenge;
-mod import_rows;
+pub mod import_rows;
 mod installations;
 mod kyc;
 mod kyc_documents;

@@ -159,7 +159,25 @@ fn cursor_number(cursor: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever is asked for: a page within its bounds, or a refusal.
+        #[test]
+        fn no_query_leads_out_of_the_list(query in "(limit|cursor|email|[a-z]{0,3})=[ -~]{0,14}(&(limit|cursor)=[A-Za-z0-9_-]{0,12})?") {
+            if let Ok(page) = Page::of_query(&query, 100) {
+                prop_assert!((1..=100).contains(&page.limit) && (0..NUMBER_END).contains(&page.after));
+            }
+        }
+
+        #[test]
+        fn a_cursor_leads_back_to_its_number_and_no_other_text_does(number in 1..NUMBER_END, text in ".{0,12}") {
+            prop_assert_eq!(cursor_number(&cursor(number)), Some(number));
+            prop_assert!(cursor_number(&text).is_none_or(|found| cursor(found) == text));
+        }
+    }
 
     #[test]
     fn a_query_is_read_strictly() {

@@ -125,8 +125,12 @@ fn luhn_sum(ascii: &[u8]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::convert::Infallible;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn range(bin: &str) -> BinRange {
         bin.parse().unwrap()
@@ -188,5 +192,19 @@ mod tests {
             Pan::parse(b"9999 0000 0000 0").unwrap_err(),
             InvalidPan::NotDigits
         );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_twelve_to_nineteen_digits_is_taken(text in vec(any::<u8>(), 0..24)) {
+            let digits = text.iter().all(u8::is_ascii_digit) && (SHORTEST..=LONGEST).contains(&text.len());
+            prop_assert!(digits || Pan::parse(&text).is_err());
+        }
+
+        #[test]
+        fn of_ten_numbers_that_differ_in_the_last_digit_one_is_taken(digits in "[0-9]{11,18}") {
+            let with = |last: u8| Pan::parse(format!("{digits}{last}").as_bytes());
+            prop_assert_eq!((0..10).filter(|last| with(*last).is_ok()).count(), 1);
+        }
     }
 }

@@ -65,6 +65,9 @@ impl fmt::Debug for Pin {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -75,6 +78,14 @@ mod tests {
         assert_eq!(Pin::parse(b"1234567890123").unwrap_err(), InvalidPin::Length);
         assert_eq!(Pin::parse(b"12a4").unwrap_err(), InvalidPin::NotDigits);
         assert_eq!(format!("{:?}", Pin::parse(b"1234").unwrap()), "Pin(..)");
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_taken_by_their_number_and_nothing_else_is(text in vec(any::<u8>(), 0..16), digits in "[0-9]{0,16}") {
+            prop_assert_eq!(Pin::parse(digits.as_bytes()).is_ok(), (4..=12).contains(&digits.len()));
+            prop_assert!(text.iter().all(u8::is_ascii_digit) || Pin::parse(&text).is_err());
+        }
     }
 
     #[test]
