@@ -9,19 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deploy::actors::{Card, Credentials, tls};
+use deploy::actors::Card;
 use deploy::stand::{Database, MemoryScan, StandOptions, connections_to, count_in, scan_memory};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ServerConfig};
 use serde_json::json;
 use shared::vault_api::paths;
 use sqlx::{Connection as _, Row as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant, sleep};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::between::{Far, Near, stand_between};
 use crate::content::FullCard;
 use crate::imports::{ended, file, name, send, session};
 use crate::pair::{Pair, engines, finished, report, run, scratch};
@@ -47,31 +44,7 @@ impl Wiretap {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Accepts for ever: with the vault's certificate towards the gateway, with the gateway's towards the vault.
-    async fn tap(self, listener: TcpListener, server: ServerConfig, client: ClientConfig, vault: u16) {
-        let (acceptor, connector) = (
-            TlsAcceptor::from(Arc::new(server)),
-            TlsConnector::from(Arc::new(client)),
-        );
-        while let Ok((socket, _)) = listener.accept().await {
-            let (tap, acceptor, connector) = (self.clone(), acceptor.clone(), connector.clone());
-            tokio::spawn(async move {
-                // A connection that fails fails on both sides; the test sees it in its answers.
-                let _ = tap.relay(socket, &acceptor, &connector, vault).await;
-            });
-        }
-    }
-
-    async fn relay(
-        self,
-        socket: TcpStream,
-        acceptor: &TlsAcceptor,
-        connector: &TlsConnector,
-        vault: u16,
-    ) -> Result<()> {
-        let near = acceptor.accept(socket).await?;
-        let far = TcpStream::connect(("127.0.0.1", vault)).await?;
-        let far = connector.connect(ServerName::try_from("localhost")?, far).await?;
+    async fn relay(self, near: Near, far: Far) -> Result<()> {
         let ((near_read, near_write), (far_read, far_write)) =
             (tokio::io::split(near), tokio::io::split(far));
         tokio::try_join!(self.copy(near_read, far_write), self.copy(far_read, near_write))?;
@@ -116,19 +89,9 @@ async fn blind(database: Database) -> Result<()> {
     options.vault_url_for_gateway = Some(format!("https://localhost:{}", listener.local_addr()?.port()));
     // The proxy needs the certificates that the stand makes, and the gateway is ready only through the proxy.
     let tap = Wiretap::default();
+    let wire = tap.clone();
     let started = Pair::with_proxy(options, |stand| {
-        let (set, vault) = (stand.certificates(), stand.ports().vault);
-        let client = tls(
-            &set.internal_ca.certificate,
-            Some(&Credentials::from(&set.gateway_client)),
-        )?;
-        tokio::spawn(tap.clone().tap(
-            listener,
-            server_half(&Credentials::from(&set.vault))?,
-            client,
-            vault,
-        ));
-        Ok(())
+        stand_between(stand, listener, move |near, far| wire.clone().relay(near, far))
     });
     let mut pair = started.await?;
     let (cards, masked) = drive(&pair).await?;
@@ -237,16 +200,6 @@ async fn look_until<T>(look: impl Fn() -> Result<T>, wanted: impl Fn(&T) -> bool
         }
         sleep(LOOK_AGAIN).await;
     }
-}
-
-pub(crate) fn server_half(vault: &Credentials) -> Result<ServerConfig> {
-    let chain = vault.chain()?.into_iter().map(CertificateDer::from).collect();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
-    Ok(builder
-        .with_no_client_auth()
-        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&vault.key)?)?)
 }
 
 /// Goes through every door that touches card data, on both channels; the cards with all CVVs they had, and one mask.

@@ -6,18 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use deploy::actors::{Credentials, PartnerServer, tls};
+use deploy::actors::PartnerServer;
 use deploy::stand::{Database, StandOptions};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ServerConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::blind::server_half;
+use crate::between::{Far, Near, stand_between};
 use crate::imports::{ended, file, masked, name, send, session};
 use crate::pair::{Pair, engines, finished, run, scratch};
 use crate::tokenise::{FOREIGN_BIN, content, number};
@@ -50,30 +47,7 @@ impl Turnstile {
             .context("the vault was not asked")
     }
 
-    async fn accept(self, listener: TcpListener, server: ServerConfig, client: ClientConfig, vault: u16) {
-        let (acceptor, connector) = (
-            TlsAcceptor::from(Arc::new(server)),
-            TlsConnector::from(Arc::new(client)),
-        );
-        while let Ok((socket, _)) = listener.accept().await {
-            let (this, acceptor, connector) = (self.clone(), acceptor.clone(), connector.clone());
-            tokio::spawn(async move {
-                // A connection that fails fails on both sides; the test sees it in its answers.
-                let _ = this.relay(socket, &acceptor, &connector, vault).await;
-            });
-        }
-    }
-
-    async fn relay(
-        self,
-        socket: TcpStream,
-        acceptor: &TlsAcceptor,
-        connector: &TlsConnector,
-        vault: u16,
-    ) -> Result<()> {
-        let near = acceptor.accept(socket).await?;
-        let far = TcpStream::connect(("127.0.0.1", vault)).await?;
-        let far = connector.connect(ServerName::try_from("localhost")?, far).await?;
+    async fn relay(self, near: Near, far: Far) -> Result<()> {
         let ((near_read, near_write), (far_read, far_write)) =
             (tokio::io::split(near), tokio::io::split(far));
         let brings = watch::Sender::new(false);
@@ -136,14 +110,7 @@ async fn pair_behind(turnstile: &Turnstile, database: Database) -> Result<Pair> 
     options.vault_url_for_gateway = Some(format!("https://localhost:{}", listener.local_addr()?.port()));
     let proxy = turnstile.clone();
     let started = Pair::with_proxy(options, |stand| {
-        let (set, vault) = (stand.certificates(), stand.ports().vault);
-        let client = tls(
-            &set.internal_ca.certificate,
-            Some(&Credentials::from(&set.gateway_client)),
-        )?;
-        let server = server_half(&Credentials::from(&set.vault))?;
-        tokio::spawn(proxy.accept(listener, server, client, vault));
-        Ok(())
+        stand_between(stand, listener, move |near, far| proxy.clone().relay(near, far))
     });
     started.await
 }

@@ -6,6 +6,7 @@
 mod admin;
 mod admin_desk;
 mod audit;
+mod between;
 mod blind;
 mod budgets;
 mod bulk;
