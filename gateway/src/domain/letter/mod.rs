@@ -43,7 +43,8 @@ pub const TO_USERS_BY_DEFAULT: [EventKind; 8] = [
     EventKind::CardExpired,
 ];
 
-/// Events of which a partner's contact is told by mail.
+/// Events of which a partner's contact is told by mail: said a second time, for the tests.
+#[cfg(test)]
 pub const TO_PARTNERS: [EventKind; 5] = [
     EventKind::PartnerBalanceLow,
     EventKind::WebhookDisabled,
